@@ -1,0 +1,1 @@
+"""What the hub tells about itself: log lines and metrics."""
