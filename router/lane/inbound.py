@@ -153,9 +153,7 @@ class Inbound:
             return False
         return True
 
-    def _open(
-        self, channel: int, tag: int, redelivered: bool, reply_code: int, data: bytes, at: int, end: int
-    ) -> None:
+    def _open(self, channel: int, tag: int, redelivered: bool, reply_code: int, data: bytes, at: int, end: int) -> None:
         middle = at + 1 + data[at]
         after = middle + 1 + data[middle]
         if after != end:

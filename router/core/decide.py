@@ -1,0 +1,350 @@
+"""The decision: `(delivery, rules, now) -> Forward | Refuse | Retry | Park | Discard`. Pure; the checks of PROTOCOL.md in
+their order.
+
+Law: every delivery gets exactly one decision, whatever its bytes. A decision forwards bytes as they came or not at all.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from router.core import names
+from router.core.delivery import Delivery, Role
+from router.core.directory import Client, Format, KeyOwner
+from router.core.envelope import Envelope, fast_read, reference_id, scan_reference, slow_read
+from router.core.properties import Properties
+from router.core.refusals import Code, cause, cut
+from router.core.rules import POISON_PARK_COUNT, Rules
+from validators import ContentFaults, error_cause
+
+JSON_TYPE, XML_TYPE = "application/json", "application/xml"
+
+
+class Facts(Struct, frozen=True, gc=False):
+    """What a log line may tell of a message; ids are cut. Empty where nothing could be read."""
+
+    distribution_id: str = ""
+    sender: str = ""
+    recipient: str = ""
+    kind: str = ""
+    use_case: str = ""
+
+
+class Forward(Struct, frozen=True):
+    """To the inbox `queue`, byte for byte. `expiration_ms` None: the inbox TTL rules. `expires` is epoch seconds."""
+
+    queue: str
+    expiration_ms: int | None
+    expires: float
+    client: Client
+    key: str
+    facts: Facts
+
+
+class Refuse(Struct, frozen=True):
+    """Settled with an RS-ERROR to `client` (None: nobody is left to report to)."""
+
+    code: Code
+    cause: str
+    reference: str
+    client: Client | None
+    key: str
+    facts: Facts
+
+
+class Retry(Struct, frozen=True):
+    """The input climbs the ladder."""
+
+    reason: str
+    key: str
+    facts: Facts
+
+
+class Park(Struct, frozen=True):
+    """The input is parked and, where `client` is known, reported as 500."""
+
+    reason: str
+    reference: str
+    client: Client | None
+    key: str
+    facts: Facts
+
+
+class Discard(Struct, frozen=True):
+    """Settled and counted, nothing is sent: copies, dead reports, what expired while parked."""
+
+    reason: str
+    key: str
+    facts: Facts
+
+
+Decision = Forward | Refuse | Retry | Park | Discard
+_NOTHING: Final = Facts()
+
+
+def client_key(delivery: Delivery) -> str:
+    """The routing key that the client published with: the delivery's own, or the hub header where that is believed."""
+    properties = delivery.properties
+    if properties is not None and _hub_headers_believed(delivery):
+        return properties.text(names.HEADER_KEY) or delivery.routing_key
+    return delivery.routing_key
+
+
+def _hub_headers_believed(delivery: Delivery) -> bool:
+    """DELIVERY.md 2: only on deliveries whose exchange clients cannot write to.
+
+    A shard's dead letter keeps the headers it had, so it is believed only if it came to the shard from the hub itself,
+    which its kept routing key tells.
+    """
+    if delivery.role is Role.DEAD_SHARD and delivery.exchange == names.DEAD_SHARD:
+        return delivery.routing_key.startswith(names.SHARD_QUEUE_PREFIX)
+    if delivery.role is Role.UNKNOWN:
+        return delivery.exchange == names.SHARD_EXCHANGE
+    return delivery.exchange != names.ENTRANCE
+
+
+def attempt_of(delivery: Delivery) -> int:
+    """Rungs climbed so far."""
+    properties = delivery.properties
+    if properties is None or not _hub_headers_believed(delivery):
+        return 0
+    return max(0, properties.number(names.HEADER_ATTEMPT))
+
+
+def first_seen_ms(delivery: Delivery, now: float) -> int:
+    """When the hub first took this message, epoch milliseconds."""
+    properties = delivery.properties
+    if properties is not None and _hub_headers_believed(delivery):
+        return properties.number(names.HEADER_FIRST_SEEN) or int(now * 1000)
+    return int(now * 1000)
+
+
+def is_marked(delivery: Delivery) -> bool:
+    """DELIVERY.md 9: a redelivered input, or one from the ladder or from replay, may be a copy."""
+    return delivery.redelivered or (
+        delivery.properties is not None
+        and delivery.exchange == names.SHARD_EXCHANGE
+        and _hub_headers_believed(delivery)
+    )
+
+
+def decide(delivery: Delivery, rules: Rules, now: float) -> Decision:
+    """The one decision on a delivery. `now` is epoch seconds."""
+    if delivery.delivery_count >= POISON_PARK_COUNT:
+        return park(delivery, rules, names.REASON_POISON)
+    return _BY_ROLE[delivery.role](delivery, rules, now)
+
+
+def park(delivery: Delivery, rules: Rules, reason: str, facts: Facts = _NOTHING) -> Park:
+    """Parked without decoding the body: the reference is scanned from the raw bytes (DELIVERY.md 6)."""
+    key = client_key(delivery)
+    owner = rules.directory.sender_of_key(key)
+    reference = facts.distribution_id or scan_reference(delivery.body)
+    return Park(reason, reference, owner.client if owner else None, key, facts)
+
+
+def unroutable(forward: Forward) -> Refuse:
+    """The recipient's inbox does not exist: the mandatory publish came back."""
+    return Refuse(
+        Code.UNROUTABLE_MESSAGE,
+        cause("no_inbox", queue=forward.queue),
+        forward.facts.distribution_id,
+        forward.client,
+        forward.key,
+        forward.facts,
+    )
+
+
+# ---- a client's message in its shard -------------------------------------------------------------
+
+
+def _from_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
+    key = client_key(delivery)
+    owner = rules.directory.sender_of_key(key)
+    if owner is None:
+        # The directory at hand may be older than the topology: the ladder gives a reload a minute, then it is parked.
+        return Retry(names.REASON_UNKNOWN_KEY, key, _NOTHING)
+    client = owner.client
+    if delivery.exchange == names.ENTRANCE and not rules.topology.owns(client.id, delivery.shard):
+        return Discard("misrouted_copy", key, _NOTHING)
+    properties = delivery.properties
+    refused = _refused_unread(delivery, properties, rules)
+    if refused is not None:
+        code, text = refused
+        return Refuse(code, text, reference_id(delivery.body), client, key, _NOTHING)
+    assert properties is not None  # `_refused_unread` refuses unreadable ones
+    return _read(delivery, properties, rules, now, owner, key)
+
+
+def _refused_unread(delivery: Delivery, properties: Properties | None, rules: Rules) -> tuple[Code, str] | None:
+    """Checks that need no body, in order."""
+    if properties is None:
+        return Code.INVALID_MESSAGE, cause("properties")
+    if properties.has_cc:
+        return Code.SENDER_INCONSISTENCY, cause("copies")
+    if len(delivery.body) > rules.max_message_bytes:
+        return Code.INVALID_MESSAGE, cause("too_large", limit=rules.max_message_bytes)
+    content_type = properties.content_type
+    if content_type == JSON_TYPE:
+        return None
+    main = (content_type or "").partition(";")[0].strip().lower()
+    if main == JSON_TYPE:
+        return None
+    if main == XML_TYPE:
+        return Code.INVALID_MESSAGE, cause("xml")
+    return Code.NOT_ALLOWED_CONTENT_TYPE, cause("content_type")
+
+
+def _read(delivery: Delivery, properties: Properties, rules: Rules, now: float, owner: KeyOwner, key: str) -> Decision:
+    """Parse, validate, then the checks on what was read."""
+    client = owner.client
+    body = delivery.body
+    use_cases: tuple[str, ...] | None = None
+    read = fast_read(body)
+    if read is not None:
+        try:
+            use_cases = rules.pack.check(read[0].content)
+        except ContentFaults:
+            use_cases = None
+    if use_cases is None:
+        faults = rules.pack.check_message(body)
+        if faults:
+            text = error_cause(faults)
+            return Refuse(Code.INVALID_MESSAGE, text, reference_id(body), client, key, _facts(read))
+        read = slow_read(body)
+        if read is None:
+            return Refuse(
+                Code.UNRECOGNIZED_MESSAGE_FORMAT, cause("unreadable"), reference_id(body), client, key, _NOTHING
+            )
+        use_cases = rules.pack.check(read[0].content)
+    assert read is not None  # use cases are only checked in a content that was read
+    envelope, expires = read
+    facts = _facts(read, use_cases[0])
+    recipient = envelope.recipient
+    kind = names.KIND_OF_DISTRIBUTION[envelope.distributionKind]
+    left_ms = (expires - now) * 1000.0
+    refused = (
+        _refused_sender(envelope, recipient, properties, owner)
+        or _refused_kind(envelope, kind, owner)
+        or ((Code.EXPIRED_MESSAGE_BEFORE_ROUTING, cause("expired")) if left_ms <= 0.0 else None)
+        or _refused_recipient(envelope, recipient, rules, kind)
+    )
+    if refused is not None:
+        return Refuse(refused[0], refused[1], facts.distribution_id, client, key, facts)
+    expiration_ms = max(1, int(left_ms)) if left_ms < rules.inbox_ttl_ms else None
+    return Forward(rules.directory.inbox(recipient, kind), expiration_ms, expires, client, key, facts)
+
+
+def _facts(read: tuple[Envelope, float] | None, use_case: str = "") -> Facts:
+    if read is None:
+        return _NOTHING
+    envelope = read[0]
+    return Facts(
+        cut(envelope.distributionID),
+        cut(envelope.senderID),
+        cut(envelope.recipient),
+        envelope.distributionKind,
+        use_case,
+    )
+
+
+def _refused_sender(
+    envelope: Envelope, recipient: str, properties: Properties, owner: KeyOwner
+) -> tuple[Code, str] | None:
+    sender, client = envelope.senderID, owner.client
+    if not (sender.startswith(names.HEALTH_PREFIX) or recipient.startswith(names.HEALTH_PREFIX)):
+        return Code.UNROUTABLE_MESSAGE, cause("no_health_actor")
+    if client.is_health:
+        if sender != client.id:
+            return Code.SENDER_INCONSISTENCY, cause("sender", client=client.id)
+        if not properties.persistent:
+            return Code.DELIVERY_MODE_INCONSISTENCY, cause("not_persistent")
+        if not envelope.distributionID.startswith(f"{sender}_"):
+            return Code.INVALID_MESSAGE, cause("id_prefix", prefix=f"{client.id}_")
+    elif sender != client.id:
+        prefix = force_prefix(client.id)
+        if not sender.startswith(prefix):
+            return Code.SENDER_INCONSISTENCY, cause("sender_force", prefix=prefix)
+    return None
+
+
+def force_prefix(client_id: str) -> str:
+    """The prefix that senders behind a partner hub share: the first two words of its id (`fr.fire.`)."""
+    return ".".join(client_id.split(".")[:2]) + "."
+
+
+def _refused_kind(envelope: Envelope, kind: str, owner: KeyOwner) -> tuple[Code, str] | None:
+    if owner.kind is None or owner.kind == kind:
+        return None
+    text = cause("kind_of_key", kind=envelope.distributionKind, used=owner.kind, wanted=kind)
+    return Code.INVALID_MESSAGE, text
+
+
+def _refused_recipient(envelope: Envelope, recipient: str, rules: Rules, kind: str) -> tuple[Code, str] | None:
+    known = rules.directory.by_id.get(recipient)
+    if known is not None:
+        if known.wire_format is Format.XML:
+            return Code.MESSAGE_CONVERSION_ERROR, cause("recipient_xml")
+        return None
+    # Not in the directory: the publish will come back, if its key can be written at all.
+    if len(rules.directory.inbox(recipient, kind).encode("utf-8", "replace")) > names.NAME_MAX_BYTES:
+        return Code.UNROUTABLE_MESSAGE, cause("recipient_name")
+    return None
+
+
+# ---- the other queues ----------------------------------------------------------------------------
+
+
+def _from_unknown(delivery: Delivery, rules: Rules, now: float) -> Decision:
+    """ACCEPTANCE 30: a key bound to no client is parked; a directory that knows it by now decides as usual."""
+    return park(delivery, rules, names.REASON_UNKNOWN_KEY)
+
+
+def _from_dead_inbox(delivery: Delivery, rules: Rules, now: float) -> Decision:
+    """What an inbox dead-lettered: 500 to the sender, but never about an error report."""
+    key = client_key(delivery)
+    read = fast_read(delivery.body)
+    facts = _facts(read)
+    if facts.kind == "Error":
+        return Discard("dead_report", key, facts)
+    reason, queue = death(delivery)
+    owner = rules.directory.sender_of_key(key)
+    reference = facts.distribution_id or reference_id(delivery.body)
+    text = cause("dead_letter", reason=reason, queue=queue)
+    return Refuse(Code.DEAD_LETTER_QUEUED, text, reference, owner.client if owner else None, key, facts)
+
+
+def death(delivery: Delivery) -> tuple[str, str]:
+    """Why and where an inbox let go of it; from the hub's own headers once it has climbed the ladder."""
+    properties = delivery.properties
+    if properties is None:
+        return "unknown", delivery.routing_key
+    kept = properties.text(names.HEADER_REASON)
+    if kept:
+        reason, _, queue = kept.partition(" ")
+        return reason, queue
+    deaths = properties.value("x-death")
+    newest = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+    return str(newest.get("reason", "unknown")), str(newest.get("queue", delivery.routing_key))
+
+
+def _from_dead_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
+    """The broker's own delivery limit struck (DELIVERY.md 6): parked without decoding."""
+    return park(delivery, rules, names.REASON_POISON)
+
+
+def _from_dead_parked(delivery: Delivery, rules: Rules, now: float) -> Decision:
+    """Parked for as long as it may be (DELIVERY.md 7): gone with a log line and a count."""
+    properties = delivery.properties
+    reference = properties.text(names.HEADER_REFERENCE) if properties is not None else ""
+    return Discard("parked_expired", client_key(delivery), Facts(distribution_id=cut(reference)))
+
+
+_BY_ROLE: Final[dict[Role, Callable[[Delivery, Rules, float], Decision]]] = {
+    Role.SHARD: _from_shard,
+    Role.UNKNOWN: _from_unknown,
+    Role.DEAD_INBOX: _from_dead_inbox,
+    Role.DEAD_SHARD: _from_dead_shard,
+    Role.DEAD_PARKED: _from_dead_parked,
+}

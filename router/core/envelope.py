@@ -1,0 +1,99 @@
+"""The EDXL-DE envelope: decoded by msgspec into Structs, the content left raw for the validators.
+
+The fast path accepts; whatever it does not accept is read again through the pack's faults (`slow_read`), whose verdict stands.
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+import orjson
+from msgspec import Raw, Struct
+from validators.dates import parse_date_time
+
+from router.core.names import KIND_OF_DISTRIBUTION, NO_REFERENCE
+from router.core.refusals import cut
+
+
+class ExplicitAddress(Struct, forbid_unknown_fields=True, gc=False):
+    """To whom: `explicitAddressValue` is the recipient's client id."""
+
+    explicitAddressScheme: str
+    explicitAddressValue: str
+
+
+class Descriptor(Struct, forbid_unknown_fields=True, gc=False):
+    """Language and address."""
+
+    language: str
+    explicitAddress: ExplicitAddress
+
+
+class Envelope(Struct, forbid_unknown_fields=True):
+    """The fields of an EDXL-DE message; `content` is its raw JSON, checked by the pack."""
+
+    distributionID: str
+    senderID: str
+    dateTimeSent: str
+    dateTimeExpires: str
+    distributionStatus: str
+    distributionKind: str
+    descriptor: Descriptor
+    content: Raw
+
+    @property
+    def recipient(self) -> str:
+        """The recipient's client id."""
+        return self.descriptor.explicitAddress.explicitAddressValue
+
+
+STATUSES: Final = frozenset(("Actual", "Exercise"))
+
+_decode = msgspec.json.Decoder(Envelope).decode
+_REFERENCE_IN_BYTES: Final = re.compile(
+    rb'"distributionID"\s*:\s*"([^"\\\x00-\x1f]{1,1024})"|<(?:\w+:)?distributionID>\s*([^<\x00-\x1f]{1,1024}?)\s*</'
+)
+
+
+def fast_read(body: bytes) -> tuple[Envelope, float] | None:
+    """The envelope and its expiry (epoch seconds) when everything about the envelope is plainly right, else None."""
+    try:
+        envelope = _decode(body)
+        parse_date_time(envelope.dateTimeSent)
+        expires = parse_date_time(envelope.dateTimeExpires)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    if envelope.distributionKind not in KIND_OF_DISTRIBUTION or envelope.distributionStatus not in STATUSES:
+        return None
+    return envelope, expires
+
+
+def slow_read(body: bytes) -> tuple[Envelope, float] | None:
+    """The envelope of a body in which the pack found no fault, though the fast path did not take it; None if unreadable."""
+    try:
+        whole = orjson.loads(body)
+        envelope = msgspec.convert({**whole, "content": Raw(orjson.dumps(whole["content"]))}, Envelope)
+        return envelope, parse_date_time(envelope.dateTimeExpires)
+    except (ValueError, TypeError, KeyError, msgspec.ValidationError):
+        return None
+
+
+def reference_id(body: bytes) -> str:
+    """`referencedDistributionID` of an unreadable message (PROTOCOL.md, the error report): envelope, bytes, placeholder."""
+    try:
+        whole: Any = orjson.loads(body)
+    except ValueError:
+        whole = None
+    if isinstance(whole, dict):
+        found = whole.get("distributionID")
+        if isinstance(found, str) and found:
+            return cut(found)
+    return scan_reference(body)
+
+
+def scan_reference(body: bytes) -> str:
+    """The id as found in the raw bytes, without decoding the body (used alone for poison); linear in the body."""
+    match = _REFERENCE_IN_BYTES.search(body)
+    if match is None:
+        return NO_REFERENCE
+    return cut((match[1] or match[2]).decode("utf-8", "replace"))

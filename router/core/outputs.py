@@ -1,0 +1,133 @@
+"""From a decision to what is published: outputs with their exchange, queue, properties and body (DELIVERY.md 3, 5, 7).
+
+What climbs the ladder or is parked is always the input as it came, never an output.
+"""
+
+from typing import Final
+
+from router.core import names
+from router.core.decide import Forward, Park, Refuse, attempt_of, client_key, death, first_seen_ms
+from router.core.delivery import Delivery
+from router.core.directory import Client
+from router.core.envelope import fast_read
+from router.core.ladder import rung_after
+from router.core.outcomes import Kind
+from router.core.properties import Properties, entry, numbered, own
+from router.core.refusals import Code, cause
+from router.core.report import CONTENT_TYPE, report_body, report_id
+
+_MARK: Final = entry(names.HEADER_POSSIBLE_DUPLICATE, True)
+_NO_PROPERTIES: Final = own("application/octet-stream")
+"""Stands in for properties that cannot be read, when their message is parked."""
+MAX_HISTORY_CHARACTERS: Final = 512
+
+
+class Output:
+    """One publish: `first` and `last` are the halves of its properties around the publish number."""
+
+    __slots__ = ("body", "delivery", "exchange", "first", "kind", "last", "published_at", "queue", "returned")
+
+    def __init__(
+        self, kind: Kind, delivery: Delivery, exchange: str, queue: str, halves: tuple[bytes, bytes], body: bytes
+    ) -> None:
+        self.kind, self.delivery, self.exchange, self.queue = kind, delivery, exchange, queue
+        self.first, self.last = halves
+        self.body = body
+        self.published_at = 0.0
+        self.returned = False
+
+
+def forward(delivery: Delivery, decision: Forward, now: float) -> Output:
+    """The message to its inbox; the mark is the delivery's."""
+    assert delivery.properties is not None  # a message whose properties cannot be read is refused
+    headers = entry(names.HEADER_KEY, decision.key) + entry(names.HEADER_FIRST_SEEN, first_seen_ms(delivery, now))
+    if delivery.marked:
+        headers += _MARK
+    halves = numbered(delivery.properties, headers, decision.expiration_ms)
+    return Output(Kind.FORWARD, delivery, names.INBOX_EXCHANGE, decision.queue, halves, delivery.body)
+
+
+def refusal(delivery: Delivery, decision: Refuse, now: float) -> tuple[Output, ...]:
+    """The error report, or nothing when nobody is left to report to."""
+    if decision.client is None:
+        return ()
+    return (_report(Kind.REPORT, delivery, decision.client, decision.code, decision.cause, decision.reference, now),)
+
+
+def parking(delivery: Delivery, decision: Park, now: float) -> tuple[Output, ...]:
+    """The parked copy and, where the sender is known, the report that says so: one unit."""
+    headers = _history(delivery, decision.reason, decision.key, now) + b"".join(
+        (
+            entry(names.HEADER_REASON, decision.reason),
+            entry(names.HEADER_REFERENCE, decision.reference),
+            entry(names.HEADER_PARKED_AT, int(now * 1000)),
+        )
+    )
+    properties = delivery.properties or _NO_PROPERTIES
+    halves = numbered(properties, headers, _parked_ms(delivery, decision, now))
+    copy = Output(Kind.PARK, delivery, names.PARKED, names.PARKED, halves, delivery.body)
+    if decision.client is None:
+        return (copy,)
+    text = cause("parked", reason=decision.reason)
+    report = _report(
+        Kind.PARKED_REPORT, delivery, decision.client, Code.DEAD_LETTER_QUEUED, text, decision.reference, now
+    )
+    return copy, report
+
+
+def climb(delivery: Delivery, reason: str, now: float) -> Output | None:
+    """The input to its next rung, with the attempt counted; None after the last rung: park it."""
+    attempt = attempt_of(delivery)
+    rung = rung_after(attempt)
+    if rung is None or delivery.properties is None:
+        return None
+    headers = _history(delivery, reason, client_key(delivery), now) + entry(names.HEADER_ATTEMPT, attempt + 1)
+    kept = delivery.properties.text(names.HEADER_REASON)
+    if delivery.exchange == names.DEAD_INBOX:
+        kept = " ".join(death(delivery))
+    if kept and delivery.exchange != names.ENTRANCE:
+        headers += entry(names.HEADER_REASON, kept)
+    halves = numbered(delivery.properties, headers, None)
+    return Output(Kind.RETRY, delivery, rung.name, delivery.queue, halves, delivery.body)
+
+
+def _history(delivery: Delivery, reason: str, key: str, now: float) -> bytes:
+    """Headers that every copy of an input carries: key, first seen, origin, and what happened so far."""
+    properties = delivery.properties
+    origin, before = names.ORIGIN_CLIENT, ""
+    if properties is not None and delivery.exchange == names.SHARD_EXCHANGE:
+        origin = properties.text(names.HEADER_ORIGIN) or origin
+        before = properties.text(names.HEADER_HISTORY)
+    history = f"{before}{int(now * 1000)} {reason};"[-MAX_HISTORY_CHARACTERS:]
+    return b"".join(
+        (
+            entry(names.HEADER_KEY, key),
+            entry(names.HEADER_FIRST_SEEN, first_seen_ms(delivery, now)),
+            entry(names.HEADER_ORIGIN, origin),
+            entry(names.HEADER_HISTORY, history),
+        )
+    )
+
+
+def _parked_ms(delivery: Delivery, decision: Park, now: float) -> int | None:
+    """Until `dateTimeExpires`, where it may be read; the queue's 24 h rule otherwise. Poison is not decoded."""
+    if decision.reason == names.REASON_POISON:
+        return None
+    read = fast_read(delivery.body)
+    return None if read is None else max(1, int((read[1] - now) * 1000))
+
+
+def _report(
+    kind: Kind, delivery: Delivery, client: Client, code: Code, text: str, reference: str, now: float
+) -> Output:
+    body = report_body(client.id, code, text, reference, report_id(delivery.body, client_key(delivery), now), now)
+    headers = _MARK if delivery.marked else b""
+    properties: Properties = own(CONTENT_TYPE)
+    return Output(
+        kind,
+        delivery,
+        names.INBOX_EXCHANGE,
+        client.inbox(names.INFO),
+        numbered(properties, headers, None),
+        body,
+    )
