@@ -1,5 +1,6 @@
-"""The decision: `(delivery, rules, now) -> Forward | Refuse | Retry | Park | Discard`. Pure; the checks of PROTOCOL.md in
-their order.
+"""The decision: `(delivery, rules, now) -> Forward | Refuse | Retry | Park | Discard`.
+
+Pure; the checks of PROTOCOL.md in their order.
 
 Law: every delivery gets exactly one decision, whatever its bytes. A decision forwards bytes as they came or not at all.
 """

@@ -1,7 +1,7 @@
 """The window of `distributionID`s per client (DELIVERY.md 9): a repeat inside it is forwarded with the mark.
 
-Bounded: 10 minutes or 10 000 ids a client, whichever is less; ids are kept as 64-bit hashes (about 200 bytes each, all told),
-so a client costs at most 2 MB. A collision marks a message wrongly, which is harmless. Lost at a hand-over.
+Bounded: 10 minutes or 10 000 ids a client, whichever is less; ids are kept as 64-bit hashes (about 200 bytes each,
+all told), so a client costs at most 2 MB. A collision marks a message wrongly, which is harmless. Lost at a hand-over.
 """
 
 from collections import deque

@@ -1,6 +1,6 @@
 """The EDXL-DE envelope: decoded by msgspec into Structs, the content left raw for the validators.
 
-The fast path accepts; whatever it does not accept is read again through the pack's faults (`slow_read`), whose verdict stands.
+The fast path accepts; whatever it does not accept goes to the pack's faults, whose verdict stands (`slow_read`).
 """
 
 import re
@@ -69,7 +69,7 @@ def fast_read(body: bytes) -> tuple[Envelope, float] | None:
 
 
 def slow_read(body: bytes) -> tuple[Envelope, float] | None:
-    """The envelope of a body in which the pack found no fault, though the fast path did not take it; None if unreadable."""
+    """The envelope of a body without fault that the fast path did not take; None if it cannot be read."""
     try:
         whole = orjson.loads(body)
         envelope = msgspec.convert({**whole, "content": Raw(orjson.dumps(whole["content"]))}, Envelope)
@@ -79,7 +79,7 @@ def slow_read(body: bytes) -> tuple[Envelope, float] | None:
 
 
 def reference_id(body: bytes) -> str:
-    """`referencedDistributionID` of an unreadable message (PROTOCOL.md, the error report): envelope, bytes, placeholder."""
+    """`referencedDistributionID` (PROTOCOL.md, the error report): from the envelope, the bytes, or the placeholder."""
     try:
         whole: Any = orjson.loads(body)
     except ValueError:

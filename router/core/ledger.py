@@ -1,8 +1,8 @@
 """Who still owes what: unsettled inputs of a consuming channel, unconfirmed outputs of a publishing channel.
 
 Law (DELIVERY.md 3): an input is acknowledged only when every output derived from it is confirmed and none returned;
-acknowledgements go out cumulatively over the contiguous settled prefix. Nothing here awaits, so no cancel can strike between
-a read and a write.
+acknowledgements go out cumulatively over the contiguous settled prefix. Nothing here awaits, so no cancel can strike
+between a read and a write.
 """
 
 from collections import deque

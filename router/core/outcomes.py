@@ -1,6 +1,7 @@
 """What follows from each outcome of a publish (DELIVERY.md 3, 4). One table, no empty cell; a test walks each row.
 
-Law: an input is settled only by steps that say DONE; every other step replaces the output or leaves the input to the broker.
+Law: an input is settled only by steps that say DONE; every other step replaces the output or leaves the input to the
+broker.
 """
 
 from enum import Enum, auto

@@ -1,7 +1,7 @@
 """The hot half of an AMQP 0-9-1 byte stream, sans I/O: bytes in, deliveries and publish replies out.
 
-Law: on a data channel `basic.deliver`, its content, `basic.return`, `basic.ack` and `basic.nack` are taken out of the stream
-whole and in order; every other frame leaves in `feed`'s result byte for byte, in order, for aiormq's reader.
+Law: on a data channel `basic.deliver`, its content, `basic.return`, `basic.ack` and `basic.nack` are taken out of the
+stream whole and in order; every other frame leaves in `feed`'s result byte for byte, in order, for aiormq's reader.
 A stream cut at any position gives the same events. A frame that cannot be is a FrameError, and the connection is over.
 """
 

@@ -6,9 +6,10 @@ Law: bound once at start, cheap per message, and no value of a payload but the i
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from router.core import names
-from router.core.decide import Decision, Discard, Facts, Forward, Park, Refuse, attempt_of
+from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, attempt_of
 from router.core.delivery import Delivery
 from router.core.outcomes import Kind, Outcome, Step
 from router.core.outputs import Output
@@ -16,8 +17,6 @@ from router.core.refusals import Code
 from router.observe import events
 from router.observe.logs import EventLog
 from router.observe.metrics import Cell, Counts
-
-_NO_FACTS = Facts()
 
 
 class Recorder:
@@ -39,7 +38,6 @@ class Recorder:
             for kind in Kind
             for outcome in Outcome
         }
-        self._second = 0
         self._at = datetime.now(UTC)
 
     def received(self, delivery: Delivery, wall: float) -> None:
@@ -71,7 +69,7 @@ class Recorder:
         """Every output of a delivery is done; its decision says what it became."""
         self._delivery.observe(latency_seconds)
         decision: Decision = delivery.decision
-        if type(decision) is Forward:
+        if isinstance(decision, Forward):
             self._forwarded.n += 1
             if delivery.marked:
                 self._marked.n += 1
@@ -96,10 +94,11 @@ class Recorder:
             return
         self._settled_otherwise(delivery, decision, round(latency_seconds * 1000.0, 3))
 
-    def _settled_otherwise(self, delivery: Delivery, decision: Decision, latency_ms: float) -> None:
+    def _settled_otherwise(
+        self, delivery: Delivery, decision: Refuse | Park | Discard | Retry, latency_ms: float) -> None:
         vhost, cell = self._vhost, self._counts.cell
         facts = decision.facts
-        common = {
+        common: dict[str, Any] = {
             "at": self._at,
             "worker": self._worker,
             "vhost": vhost,
@@ -145,15 +144,15 @@ class Recorder:
             cell("hubex_messages_retried_total", vhost, rung).n += 1
             self._write(events.Retried(**common, queue=rung, reason=decision.reason, latency_ms=latency_ms))
 
-    def _discarded(self, decision: Discard, common: dict[str, object]) -> None:
+    def _discarded(self, decision: Discard, common: dict[str, Any]) -> None:
         self._counts.cell("hubex_messages_discarded_total", self._vhost, decision.reason).n += 1
         if decision.reason == "parked_expired":
             self._expired.n += 1
-            self._write(events.Expired(**common, reason=decision.reason))  # type: ignore[arg-type]
+            self._write(events.Expired(**common, reason=decision.reason))
             return
         if decision.reason == "misrouted_copy":
             self._misrouted.n += 1
-        self._write(events.Discarded(**common, reason=decision.reason))  # type: ignore[arg-type]
+        self._write(events.Discarded(**common, reason=decision.reason))
 
     def outcome(self, kind: Kind, outcome: Outcome, latency_seconds: float) -> None:
         """A publish ended, after `latency_seconds`."""

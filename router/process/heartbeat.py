@@ -15,6 +15,7 @@ import msgspec
 
 FD_VARIABLE = "HUBEX_SUPERVISOR_FD"
 WORKERS_VARIABLE = "HUBEX_WORKERS"
+AFTER_CRASH_VARIABLE = "HUBEX_AFTER_CRASH"  # set for a worker whose predecessor did not end by itself with 0
 BEAT_SECONDS = 1.0
 STACK_SIGNAL = signal.SIGUSR1  # the supervisor asks a hung worker where it stands, before it kills it
 

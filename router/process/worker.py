@@ -1,7 +1,7 @@
 """A worker process: one uvloop, one session per vhost, until the supervisor or a signal ends it.
 
-Law: SIGTERM, SIGINT or the end of the supervisor drain by a deadline; a second signal closes at once; SIGHUP replaces the rules
-between two decisions, or keeps the old ones whole and says why.
+Law: SIGTERM, SIGINT or the end of the supervisor drain by a deadline; a second signal closes at once; SIGHUP replaces
+the rules between two decisions, or keeps the old ones whole and says why.
 """
 
 import argparse
@@ -35,8 +35,8 @@ from router.settings.topology_file import read_topology
 from validators import Pack, load_pack
 
 AFTER_CRASH_VARIABLE: Final = "HUBEX_AFTER_CRASH"
-"""Set by the supervisor for a worker whose predecessor died: it subscribes with prefetch 1 first, so that a poison that it
-may meet again raises no neighbour's delivery count (DELIVERY.md 6)."""
+"""Set by the supervisor for a worker whose predecessor died: it subscribes with prefetch 1 first, so that a poison that
+it may meet again raises no neighbour's delivery count (DELIVERY.md 6)."""
 ORPHAN_DRAIN_SECONDS: Final = 8.0
 """A worker without supervisor is gone within 10 s (DELIVERY.md 11)."""
 UNCONFIRMED_MAX_BYTES: Final = 64 * 1024 * 1024
@@ -96,7 +96,7 @@ class Worker:
         self._link = SupervisorLink.from_environment(os.environ)
         self._stop = asyncio.Event()
         self._drain_seconds = config.workers.drain_seconds
-        self._signals = 0
+        self._stop_now = asyncio.Event()
 
     async def run(self) -> int:
         """Until a stop is asked for and carried out."""
@@ -114,7 +114,7 @@ class Worker:
         await self._stop.wait()
         stops = [loop.create_task(session.stop(self._drain_seconds)) for session in self._sessions.values()]
         await asyncio.wait(
-            [loop.create_task(self._drained(stops, tasks)), loop.create_task(self._second_signal())],
+            [loop.create_task(self._drained(stops, tasks)), loop.create_task(_wait(self._stop_now))],
             return_when=asyncio.FIRST_COMPLETED,
         )
         for task in (*tasks, flusher):
@@ -182,7 +182,8 @@ class Worker:
             self._stop.set()
 
     def _asked_to_stop(self) -> None:
-        self._signals += 1
+        if self._stop.is_set():
+            self._stop_now.set()
         self._stop.set()
 
     def _orphaned(self) -> None:
@@ -193,10 +194,6 @@ class Worker:
     async def _drained(self, stops: list[asyncio.Task[None]], runs: list[asyncio.Task[None]]) -> None:
         await asyncio.gather(*stops, return_exceptions=True)
         await asyncio.wait(runs, timeout=3.0)
-
-    async def _second_signal(self) -> None:
-        while self._signals < 2:
-            await asyncio.sleep(0.05)
 
     def _reload(self) -> None:
         try:
@@ -249,6 +246,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, DirectoryError) as error:
         print(f"hubex: {error}", file=sys.stderr)
         return 2
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _run(config: Config, path: Path | None, index: int) -> int:

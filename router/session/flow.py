@@ -1,7 +1,7 @@
 """The data path of one vhost in one worker, without a single await: deliveries in, publishes and acknowledgements out.
 
-Law: a decision and its bookkeeping happen in one synchronous step, so no cancel can leave half of it. Each batch of input
-ends in at most one write per connection. Nothing is acknowledged that `UnsettledInputs` does not name as settled.
+Law: a decision and its bookkeeping happen in one synchronous step, so no cancel can leave half of it. Each batch of
+input ends in at most one write per connection. Nothing is acknowledged that `UnsettledInputs` does not name as settled.
 """
 
 from collections import deque
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from router.core import outputs
-from router.core.decide import Discard, Forward, Park, Refuse, Retry, decide, is_marked, park, unroutable
+from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, decide, is_marked, park, unroutable
 from router.core.delivery import Delivery
 from router.core.errors import FrameError, MalformedProperties
 from router.core.outcomes import TABLE, Kind, Outcome, Step
@@ -44,6 +44,7 @@ class Hooks(Protocol):
     def write_publishes(self, data: bytes) -> None: ...
     def write_acks(self, data: bytes) -> None: ...
     def decide_again_soon(self) -> None: ...
+    def settled(self) -> None: ...
     def isolate(self, pair: Pair) -> None: ...
     def past_poison(self, pair: Pair) -> None: ...
     def trial(self, output: Output) -> None: ...
@@ -187,13 +188,15 @@ class Flow:
         delivery.pair, delivery.ledger = pair, pair.inputs
         pair.inputs.add(delivery)
         try:
-            decision = decide(delivery, self.rules, wall)
+            self._carry_out(pair, delivery, decide(delivery, self.rules, wall), wall)
         except Exception as error:  # our bug: the message is kept, parked and reported, the worker goes on
             self._observer.bug(delivery, error)
-            decision = park(delivery, self.rules, REASON_BUG)
+            self._carry_out(pair, delivery, park(delivery, self.rules, REASON_BUG), wall)
+
+    def _carry_out(self, pair: Pair, delivery: Delivery, decision: Decision, wall: float) -> None:
         delivery.decision = decision
         self._observer.received(delivery, wall)
-        if type(decision) is Forward:
+        if isinstance(decision, Forward):
             if pair.window.repeated(decision.client.id, decision.facts.distribution_id, delivery.received_at):
                 delivery.marked = True
             self._forward(pair, delivery, decision, wall)
@@ -320,6 +323,7 @@ class Flow:
             self._to_ack.clear()
             if acks:
                 self._hooks.write_acks(b"".join(acks))
+                self._hooks.settled()
 
     def forget(self, pair: Pair) -> None:
         """The pair stops deciding: what waits is the broker's to redeliver."""
@@ -334,6 +338,7 @@ class Flow:
         self.by_publish.pop(pair.publish_number, None)
         pair.state = State.CLOSED
         pair.orphan()
+        self._hooks.settled()
 
     # ---- the clock -------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """A shard pair: the consuming channel of one queue and the publishing channel of all that comes from it.
 
-Law (DELIVERY.md 8): one queue's messages pass one channel in order and are published in that order on one channel. A pair
-fails alone: what was unsettled in it is redelivered by the broker.
+Law (DELIVERY.md 8): one queue's messages pass one channel in order and are published in that order on one channel. A
+pair fails alone: what was unsettled in it is redelivered by the broker.
 """
 
 from collections import deque

@@ -16,7 +16,7 @@ from router.core.errors import FrameError
 from router.lane.inbound import HEARTBEAT_FRAME, Event, Inbound
 
 KEEPALIVE_SECONDS: Final = 1.0
-"""aiormq counts only the frames that it sees; under hot traffic the broker sends no heartbeats, so the lane gives one."""
+"""aiormq counts only the frames it sees; under hot traffic the broker sends no heartbeats, so the lane gives one."""
 
 
 class LaneProtocol(asyncio.StreamReaderProtocol):

@@ -1,7 +1,7 @@
 """One vhost's session: two connections, a pair of channels per source queue, and what to do when any of it fails.
 
-Law: connect, prove that the broker stores (probe), subscribe, run, and on any failure cut everything hard and let the broker
-redeliver; back off with jitter; try again. The data path itself is `flow`, which never awaits.
+Law: connect, prove that the broker stores (probe), subscribe, run, and on any failure cut everything hard and let the
+broker redeliver; back off with jitter; try again. The data path itself is `flow`, which never awaits.
 """
 
 import asyncio
@@ -89,6 +89,7 @@ class VhostSession:
         self._failure: asyncio.Future[str] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
+        self._settled = asyncio.Event()
         self._blocked_since: float | None = None
         self._cautious = settings.cautious
 
@@ -132,15 +133,13 @@ class VhostSession:
         self._status(False, "stopped")
 
     async def stop(self, deadline_seconds: float) -> None:
-        """Drain: no new decision, wait for the confirms of what was published, acknowledge, close. At the deadline, cut."""
+        """Drain: decide nothing new, wait for the confirms of what was published, acknowledge, close; or cut in time."""
         self._stopping.set()
         flow = self._flow
         if flow is not None:
             flow.stopping = True
-            ends_at = self._now() + deadline_seconds
-            while self._now() < ends_at and any(len(pair.inputs) for pair in self._pairs):
-                await asyncio.sleep(0.02)
-            flow.flush()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._until_settled(lambda: list(self._pairs)), deadline_seconds)
         self._fail("stopped")
 
     # ---- one life of the two connections ---------------------------------------------------------
@@ -298,9 +297,7 @@ class VhostSession:
         flow, channel = self._flow, pair.consuming
         assert flow is not None and channel is not None and self._consuming is not None
         flow.forget(pair)
-        while len(pair.inputs):
-            await asyncio.sleep(0.01)
-        flow.flush()
+        await self._until_settled(lambda: [pair])
         if pair.consuming is not channel:
             return  # the pair failed meanwhile and starts anew by itself
         pair.consuming = None
@@ -312,6 +309,12 @@ class VhostSession:
             await self._subscribe(pair)
         except BrokerError:
             self._pair_lost(pair, pair.consuming)
+
+    async def _until_settled(self, pairs: Callable[[], list[Pair]]) -> None:
+        """Wait until every input that was decided on is acknowledged."""
+        while any(len(pair.inputs) for pair in pairs()):
+            self._settled.clear()
+            await self._settled.wait()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -358,6 +361,9 @@ class VhostSession:
     def write_acks(self, data: bytes) -> None:
         if self._consuming is not None:
             self._consuming.write(data)
+
+    def settled(self) -> None:
+        self._settled.set()
 
     def decide_again_soon(self) -> None:
         flow = self._flow
