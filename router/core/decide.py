@@ -87,28 +87,15 @@ _NOTHING: Final = Facts()
 def client_key(delivery: Delivery) -> str:
     """The routing key that the client published with: the delivery's own, or the hub header where that is believed."""
     properties = delivery.properties
-    if properties is not None and _hub_headers_believed(delivery):
+    if delivery.believed and properties is not None:
         return properties.text(names.HEADER_KEY) or delivery.routing_key
     return delivery.routing_key
-
-
-def _hub_headers_believed(delivery: Delivery) -> bool:
-    """DELIVERY.md 2: only on deliveries whose exchange clients cannot write to.
-
-    A shard's dead letter keeps the headers it had, so it is believed only if it came to the shard from the hub itself,
-    which its kept routing key tells.
-    """
-    if delivery.role is Role.DEAD_SHARD and delivery.exchange == names.DEAD_SHARD:
-        return delivery.routing_key.startswith(names.SHARD_QUEUE_PREFIX)
-    if delivery.role is Role.UNKNOWN:
-        return delivery.exchange == names.SHARD_EXCHANGE
-    return delivery.exchange != names.ENTRANCE
 
 
 def attempt_of(delivery: Delivery) -> int:
     """Rungs climbed so far."""
     properties = delivery.properties
-    if properties is None or not _hub_headers_believed(delivery):
+    if not delivery.believed or properties is None:
         return 0
     return max(0, properties.number(names.HEADER_ATTEMPT))
 
@@ -116,18 +103,14 @@ def attempt_of(delivery: Delivery) -> int:
 def first_seen_ms(delivery: Delivery, now: float) -> int:
     """When the hub first took this message, epoch milliseconds."""
     properties = delivery.properties
-    if properties is not None and _hub_headers_believed(delivery):
+    if delivery.believed and properties is not None:
         return properties.number(names.HEADER_FIRST_SEEN) or int(now * 1000)
     return int(now * 1000)
 
 
 def is_marked(delivery: Delivery) -> bool:
     """DELIVERY.md 9: a redelivered input, or one from the ladder or from replay, may be a copy."""
-    return delivery.redelivered or (
-        delivery.properties is not None
-        and delivery.exchange == names.SHARD_EXCHANGE
-        and _hub_headers_believed(delivery)
-    )
+    return delivery.redelivered or delivery.exchange == names.SHARD_EXCHANGE
 
 
 def decide(delivery: Delivery, rules: Rules, now: float) -> Decision:

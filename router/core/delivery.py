@@ -4,6 +4,7 @@ from enum import Enum, auto
 from typing import Any
 
 from router.core.errors import MalformedProperties
+from router.core.names import DEAD_SHARD, ENTRANCE, SHARD_EXCHANGE, SHARD_QUEUE_PREFIX
 from router.core.properties import Properties, parse
 
 
@@ -21,6 +22,7 @@ class Delivery:
     """An unsettled input. `received_at` is the loop's clock in seconds; `properties` None when they cannot be read."""
 
     __slots__ = (
+        "believed",
         "body",
         "decision",
         "delivery_count",
@@ -70,7 +72,22 @@ class Delivery:
             self.properties = parse(raw_properties)
         except MalformedProperties:
             self.properties = None
+        self.believed = _hub_headers_believed(role, exchange, routing_key)
+        """Whether hub headers mean anything here."""
         # Believed only on a redelivery: on a first one, newer brokers leave the field to whatever the client wrote.
         self.delivery_count = (
             self.properties.number("x-delivery-count") if redelivered and self.properties is not None else 0
         )
+
+
+def _hub_headers_believed(role: Role, exchange: str, routing_key: str) -> bool:
+    """DELIVERY.md 2: only on deliveries whose exchange clients cannot write to.
+
+    A shard's dead letter keeps the headers it had, so it is believed only if it came to the shard from the hub itself,
+    which its kept routing key tells.
+    """
+    if role is Role.SHARD or role is Role.UNKNOWN:
+        return exchange == SHARD_EXCHANGE
+    if role is Role.DEAD_SHARD and exchange == DEAD_SHARD:
+        return routing_key.startswith(SHARD_QUEUE_PREFIX)
+    return exchange != ENTRANCE

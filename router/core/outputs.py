@@ -3,6 +3,7 @@
 What climbs the ladder or is parked is always the input as it came, never an output.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from router.core import names
@@ -20,6 +21,12 @@ _MARK: Final = entry(names.HEADER_POSSIBLE_DUPLICATE, True)
 _NO_PROPERTIES: Final = own("application/octet-stream")
 """Stands in for properties that cannot be read, when their message is parked."""
 MAX_HISTORY_CHARACTERS: Final = 512
+
+
+@lru_cache(maxsize=4096)
+def _key_entry(key: str) -> bytes:
+    """The header with the client's key; there are three keys a client."""
+    return entry(names.HEADER_KEY, key)
 
 
 class Output:
@@ -40,7 +47,7 @@ class Output:
 def forward(delivery: Delivery, decision: Forward, now: float) -> Output:
     """The message to its inbox; the mark is the delivery's."""
     assert delivery.properties is not None  # a message whose properties cannot be read is refused
-    headers = entry(names.HEADER_KEY, decision.key) + entry(names.HEADER_FIRST_SEEN, first_seen_ms(delivery, now))
+    headers = _key_entry(decision.key) + entry(names.HEADER_FIRST_SEEN, first_seen_ms(delivery, now))
     if delivery.marked:
         headers += _MARK
     halves = numbered(delivery.properties, headers, decision.expiration_ms)

@@ -102,7 +102,8 @@ def _slice(raw: bytes, found: Properties) -> None:
         end = at + 4 + _U32.unpack_from(raw, at)[0]
         if end > len(raw):
             raise MalformedProperties
-        _sort_headers(raw, at + 4, end, found)
+        table = _table(raw[at + 4 : end])
+        found.kept, found.trusted, found.has_cc = table.kept, table.trusted, table.has_cc
         at = end
     start = at
     if flags & _DELIVERY_MODE:
@@ -137,10 +138,38 @@ def _slice(raw: bytes, found: Properties) -> None:
         raise MalformedProperties
 
 
-def _sort_headers(raw: bytes, at: int, end: int, found: Properties) -> None:
+class _Table:
+    """A sorted field table; shared by every message that carries the same bytes, so nothing may change it."""
+
+    __slots__ = ("has_cc", "kept", "trusted")
+
+    def __init__(self, kept: bytes, trusted: dict[str, bytes]) -> None:
+        self.kept, self.trusted = kept, trusted
+        self.has_cc = "CC" in trusted
+
+
+CACHED_TABLE_BYTES: Final = 128
+CACHED_TABLES: Final = 1024
+"""Most messages carry no header but the broker's own, so most tables are one of a few; the bound makes 256 KiB at most."""
+_tables: dict[bytes, _Table] = {}
+
+
+def _table(raw: bytes) -> _Table:
+    found = _tables.get(raw)
+    if found is None:
+        found = _sorted_table(raw)
+        if len(raw) <= CACHED_TABLE_BYTES:
+            if len(_tables) >= CACHED_TABLES:
+                _tables.clear()
+            _tables[raw] = found
+    return found
+
+
+def _sorted_table(raw: bytes) -> _Table:
     """Walk the top level of a field table; nested tables are skipped by their length, so depth costs nothing."""
     kept: list[bytes] = []
     trusted: dict[str, bytes] = {}
+    at, end = 0, len(raw)
     while at < end:
         start = at
         at += 1 + raw[at]
@@ -157,12 +186,10 @@ def _sort_headers(raw: bytes, at: int, end: int, found: Properties) -> None:
         if at > end:
             raise MalformedProperties
         if key.startswith(HUB_PREFIX) or key.startswith(_DEATH_PREFIXES) or key in _NEVER_FORWARDED:
-            found.has_cc = found.has_cc or key == b"CC"
             trusted[key.decode("latin-1")] = raw[value:at]
         else:
             kept.append(raw[start:at])
-    found.kept = b"".join(kept)
-    found.trusted = trusted
+    return _Table(b"".join(kept), trusted)
 
 
 def entry(name: str, value: int | bool | str) -> bytes:

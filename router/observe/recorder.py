@@ -38,12 +38,14 @@ class Recorder:
             for kind in Kind
             for outcome in Outcome
         }
+        self._at_seconds = 0.0
         self._at = datetime.now(UTC)
 
     def received(self, delivery: Delivery, wall: float) -> None:
         """A delivery was decided. `wall` is epoch seconds."""
         self._received.n += 1
-        self._at = datetime.fromtimestamp(wall, UTC)
+        if wall - self._at_seconds >= 0.001 or wall < self._at_seconds:
+            self._at_seconds, self._at = wall, datetime.fromtimestamp(wall, UTC)
         facts = delivery.decision.facts
         body = delivery.body
         self._write(
