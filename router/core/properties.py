@@ -150,7 +150,7 @@ class _Table:
 
 CACHED_TABLE_BYTES: Final = 128
 CACHED_TABLES: Final = 1024
-"""Most messages carry no header but the broker's own, so most tables are one of a few; the bound makes 256 KiB at most."""
+"""Most messages carry no header but the broker's own, so most tables are one of a few; 256 KiB at most."""
 _tables: dict[bytes, _Table] = {}
 
 

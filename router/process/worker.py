@@ -25,7 +25,7 @@ from router.core.shards import TopologyVersion
 from router.observe.logs import EventLog
 from router.observe.metrics import FLUSH_SECONDS, Counts, name_metric_files
 from router.observe.recorder import Recorder
-from router.process.heartbeat import SupervisorLink, supervised_workers
+from router.process.heartbeat import AFTER_CRASH_VARIABLE, SupervisorLink, supervised_workers
 from router.session.pair import Source
 from router.session.vhost import Settings, VhostSession
 from router.settings.config import Config, ConfigError, Fault, load_config
@@ -34,9 +34,6 @@ from router.settings.strict import SettingsError
 from router.settings.topology_file import read_topology
 from validators import Pack, load_pack
 
-AFTER_CRASH_VARIABLE: Final = "HUBEX_AFTER_CRASH"
-"""Set by the supervisor for a worker whose predecessor died: it subscribes with prefetch 1 first, so that a poison that
-it may meet again raises no neighbour's delivery count (DELIVERY.md 6)."""
 ORPHAN_DRAIN_SECONDS: Final = 8.0
 """A worker without supervisor is gone within 10 s (DELIVERY.md 11)."""
 UNCONFIRMED_MAX_BYTES: Final = 64 * 1024 * 1024
