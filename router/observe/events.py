@@ -21,7 +21,7 @@ def cut(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT_CHARACTERS else text[:LONGEST_TEXT_CHARACTERS]
 
 
-class Event(msgspec.Struct, tag_field="event", kw_only=True, omit_defaults=True, gc=False):
+class Event(msgspec.Struct, tag_field="event", omit_defaults=True, gc=False):
     """What every line has: `at` in UTC; `worker` is the worker's index, absent in the supervisor's lines."""
 
     at: datetime

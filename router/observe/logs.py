@@ -60,8 +60,8 @@ class EventLog:
         self.event: Callable[[Event], None] = self._pending.append  # the hot path: nothing but an append
         # Between the threads: each counter has one writing thread, so no lock is needed.
         self._chunks: deque[bytes] = deque()
-        self._handed_bytes = 0
-        self._taken_bytes = 0
+        self._handed_bytes = self._handed_lines = 0
+        self._done_bytes = self._done_lines = 0
         self._overflow_lines = 0
         self._failed_lines = 0
         self._closed = False
@@ -81,7 +81,7 @@ class EventLog:
     @property
     def backlog_size_bytes(self) -> int:
         """Bytes handed over and not yet written: 0 when the target is abreast."""
-        return self._handed_bytes - self._taken_bytes
+        return self._handed_bytes - self._done_bytes
 
     def flush(self) -> None:
         """Hands the events since the last flush to the writer thread. Never blocks, never raises."""
@@ -90,17 +90,19 @@ class EventLog:
             return
         chunk = self._encoded(pending)
         size_bytes = len(chunk)
-        if self._closed or self._handed_bytes - self._taken_bytes + size_bytes > self._backlog_bytes:
+        if self._closed or self._handed_bytes - self._done_bytes + size_bytes > self._backlog_bytes:
             self._overflow_lines += len(pending)
         else:
             self._handed_bytes += size_bytes
+            self._handed_lines += len(pending)
             self._chunks.append(chunk)
         pending.clear()
         if not self._wake.is_set():
             self._wake.set()
 
     def close(self, deadline_seconds: float = 2.0) -> bool:
-        """Writes what is left, for at most `deadline_seconds`; false when the target was still blocking then.
+        """Writes what is left, for at most `deadline_seconds`; false when the target was still blocking then
+        (what was in its hands counts as lost, though some of it may have gone out).
         Blocks: call it when the event loop has nothing left to do. Later events are lost and counted."""
         self.flush()
         self._closed = True
@@ -109,17 +111,21 @@ class EventLog:
         self._thread.join(deadline_seconds)
         if not self._thread.is_alive():
             return True
-        self._overflow_lines += sum(chunk.count(b"\n") for chunk in self._chunks.copy())
+        self._overflow_lines += self._handed_lines - self._done_lines
         return False
 
     def _encoded(self, events: list[Event]) -> bytes:
+        """The lines of `events`; an event that cannot be encoded leaves the list, counted as lost."""
         try:
             return self._encoder.encode_lines(events)
-        except Exception:  # one event cannot be encoded: its neighbours must not go with it
-            return b"".join(self._mended(event) for event in events)
+        except Exception:  # its neighbours must not go with it
+            lines = [line for line in map(self._mended, events) if line]
+            self._overflow_lines += len(events) - len(lines)
+            del events[len(lines) :]
+            return b"".join(lines)
 
     def _mended(self, event: Event) -> bytes:
-        """The line of `event`, half surrogates escaped; empty and counted as lost when that does not help."""
+        """The line of `event` with its half surrogates escaped; empty when that does not help."""
         try:
             fields: dict[str, object] = {"event": event.__struct_config__.tag}
             fields |= msgspec.structs.asdict(event)
@@ -128,7 +134,6 @@ class EventLog:
                     fields[name] = value.encode("utf-8", "backslashreplace").decode()
             return self._encoder.encode(fields) + b"\n"
         except Exception:
-            self._overflow_lines += 1
             return b""
 
     # The writer thread.
@@ -169,8 +174,10 @@ class EventLog:
             self._rotation_check_at = now + ROTATION_CHECK_SECONDS
         data = b"".join(chunks)
         written, failure = self._sink.write(data)
-        self._failed_lines += data.count(b"\n") - written
-        self._taken_bytes += size_bytes
+        lines = data.count(b"\n")
+        self._failed_lines += lines - written
+        self._done_lines += lines
+        self._done_bytes += size_bytes
         return failure
 
     def _write_gap(self) -> None:

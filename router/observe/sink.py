@@ -11,6 +11,7 @@ import os
 import select
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -76,7 +77,8 @@ class Sink:
     def close(self) -> None:
         """Closes the file (standard output stays open); the next write opens it again."""
         if self._fd >= 0 and self._path is not None:
-            os.close(self._fd)
+            with suppress(OSError):  # a network file system may only now tell that it is full
+                os.close(self._fd)
         self._fd = -1
 
     def follow(self) -> None:

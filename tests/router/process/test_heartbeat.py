@@ -31,7 +31,7 @@ def test_beats_come_from_the_loop_and_stop_when_it_hangs(ends: tuple[socket.sock
         await asyncio.sleep(0.3)
         before = lines(ours)
         assert [line["beat"] for line in before] == list(range(1, len(before) + 1)) and len(before) >= 3
-        time.sleep(0.3)
+        time.sleep(0.3)  # noqa: ASYNC251 (a loop that hangs is what is tested)
         ours.setblocking(False)
         with pytest.raises(BlockingIOError):
             ours.recv(1)
