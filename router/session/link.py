@@ -98,10 +98,19 @@ class Link:
         else:
             transport.resume_reading()
 
-    def keep_alive_if_paused(self) -> None:
-        """A socket that we do not read brings no heartbeat: that is our doing, not the peer's death."""
-        if self._paused and self._lane.protocol is not None:
-            self._lane.protocol.keep_alive()
+    def check_heartbeat(self, now: float) -> None:
+        """Call often. Cuts a connection that brought not a byte for two heartbeats (the broker sends one each half).
+
+        A socket that we do not read ourselves brings none either: that is our doing, not the peer's death.
+        """
+        protocol = self._lane.protocol
+        if protocol is None:
+            return
+        if self._paused:
+            protocol.received_at = now
+            protocol.keep_alive()
+        elif now - protocol.received_at > 2 * self._connection.heartbeat_timeout > 0:
+            protocol.fail("heartbeat missed")
 
     def abort(self) -> None:
         """Cut the socket now; the broker redelivers what was unsettled."""

@@ -34,7 +34,7 @@ class LaneProtocol(asyncio.StreamReaderProtocol):
         self._clock = asyncio.get_running_loop().time
         self._inbound = inbound
         self._on_events, self._on_writable, self._on_lost = on_events, on_writable, on_lost
-        self._fed_at = self._clock()
+        self._fed_at = self.received_at = self._clock()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,11 +43,12 @@ class LaneProtocol(asyncio.StreamReaderProtocol):
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
+        self.received_at = self._clock()
         events: list[Event] = []
         try:
             others = self._inbound.feed(data, events)
         except FrameError as error:
-            self._fail(error.what)
+            self.fail(error.what)
             return
         if others:
             self._fed_at = self._clock()
@@ -59,7 +60,7 @@ class LaneProtocol(asyncio.StreamReaderProtocol):
 
     def keep_alive(self) -> None:
         """Let aiormq know that the peer lives; called for hot traffic, and by a timer while reading is paused."""
-        now = self._clock()
+        now = self.received_at
         if now - self._fed_at >= KEEPALIVE_SECONDS:
             self._fed_at = now
             super().data_received(HEARTBEAT_FRAME)
@@ -77,7 +78,8 @@ class LaneProtocol(asyncio.StreamReaderProtocol):
         on_lost, self._on_lost = self._on_lost, _nothing
         on_lost("connection lost" if exc is None else type(exc).__name__)
 
-    def _fail(self, why: str) -> None:
+    def fail(self, why: str) -> None:
+        """Cut the connection, and say why."""
         on_lost, self._on_lost = self._on_lost, _nothing
         if self._transport is not None:
             self._transport.abort()

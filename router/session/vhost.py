@@ -31,6 +31,7 @@ HEALTHY_SECONDS: Final = 10.0
 STANDBY_DELAY_SECONDS: Final = 1.0
 """A worker's own shards first; by then every worker that starts with it has its own."""
 TICK_SECONDS: Final = 0.5
+LATE_SECONDS: Final = 2.0
 PAIR_BACKOFF_SECONDS: Final = 1.0
 """Before a pair that failed alone subscribes again; a queue that is missing is asked for once a second."""
 
@@ -133,7 +134,7 @@ class VhostSession:
         self._status(False, "stopped")
 
     async def stop(self, deadline_seconds: float) -> None:
-        """Drain: decide nothing new, wait for the confirms of what was published, acknowledge, close; or cut in time."""
+        """Drain: decide nothing new, wait for the confirms of what was published, acknowledge, close; or cut."""
         self._stopping.set()
         flow = self._flow
         if flow is not None:
@@ -334,23 +335,27 @@ class VhostSession:
 
     async def _tick(self) -> None:
         """Twice a second: confirms that do not come, keep-alive under pressure, old windows."""
-        turns = 0
+        turns, at = 0, self._now()
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            turns += 1
-            flow, consuming = self._flow, self._consuming
-            if flow is None or consuming is None:
+            turns, before, at = turns + 1, at, self._now()
+            if at - before > LATE_SECONDS:
+                continue  # the process itself stood still: nobody else's silence can be told from that
+            flow = self._flow
+            if flow is None:
                 return
-            consuming.keep_alive_if_paused()
+            for link in (self._consuming, self._publishing):
+                if link is not None:
+                    link.check_heartbeat(at)
             if self._blocked_since is None:
-                late = flow.silent_outputs(self._now() - self._settings.confirm_timeout_seconds)
+                late = flow.silent_outputs(at - self._settings.confirm_timeout_seconds)
                 for output in late:
-                    flow.finish(output, Outcome.SILENT, self._now())
+                    flow.finish(output, Outcome.SILENT, at)
                 if late:
                     return
             if turns % 120 == 0:
                 for pair in self._pairs:
-                    pair.window.forget_idle(self._now())
+                    pair.window.forget_idle(at)
 
     # ---- hooks of the flow -----------------------------------------------------------------------
 
