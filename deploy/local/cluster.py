@@ -112,9 +112,14 @@ class LocalCluster:
                 self._stop_all()
 
     def destroy(self) -> None:
-        """`down`, and removes everything that the cluster wrote."""
-        self.down()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Ends the cluster at once (a proper stop takes six seconds, for data that go anyway) and removes
+        everything that it wrote."""
+        if self.folder.is_dir():
+            with self._locked():
+                for node in self.nodes:
+                    node.kill()
+                self._stop_all()
+                shutil.rmtree(self.folder)
 
     def status(self) -> Status:
         """What runs now; never waits for anything but an answer of the broker."""
