@@ -4,5 +4,14 @@ from deploy.local.broker_command import BrokerNotFound
 from deploy.local.cluster import LocalCluster, Status
 from deploy.local.node import LocalClusterError
 from deploy.local.places import checkout, state_root
+from deploy.local.temporary import temporary_cluster
 
-__all__ = ["BrokerNotFound", "LocalCluster", "LocalClusterError", "Status", "checkout", "state_root"]
+__all__ = [
+    "BrokerNotFound",
+    "LocalCluster",
+    "LocalClusterError",
+    "Status",
+    "checkout",
+    "state_root",
+    "temporary_cluster",
+]
