@@ -14,6 +14,9 @@ from router.core.errors import FrameError
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
 FRAME_END: Final = 0xCE
 FRAME_OVERHEAD_BYTES: Final = 8  # type, channel, size, end octet
+SLACK_BYTES: Final = 64 * 1024
+"""How much larger than frame_max a frame may be: the broker adds its headers (x-delivery-count, x-death) to a client's
+without looking at frame_max; to refuse that frame would let one message end the connection again and again."""
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
 _DELIVER, _RETURN = b"\x00\x3c\x00\x3c", b"\x00\x3c\x00\x32"
@@ -103,11 +106,11 @@ class Inbound:
         if self._rest:
             data = self._rest + data
         at, end = 0, len(data)
-        hot, partial = self._hot, self._partial
+        hot, partial, largest = self._hot, self._partial, self._max_frame_bytes + SLACK_BYTES
         others: list[bytes] = []
         while end - at >= FRAME_OVERHEAD_BYTES:
             kind, channel, size = _FRAME(data, at)
-            if size > self._max_frame_bytes:
+            if size > largest:
                 raise FrameError("a frame larger than frame_max")
             after = at + FRAME_OVERHEAD_BYTES + size
             if after > end:
@@ -140,6 +143,8 @@ class Inbound:
         if method == _DELIVER:
             at += 5 + data[at + 4]
             tag, bit = _TAG_AND_BIT(data, at)
+            if not tag:
+                raise FrameError("a delivery without a tag")
             self._open(channel, tag, bit & 1 == 1, 0, data, at + 9, end)
         elif method == _ACK or method == _NACK:
             number, bits = _TAG_AND_BIT(data, at + 4)
