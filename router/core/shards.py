@@ -10,6 +10,7 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
+from router.core.names import SHARD_QUEUE_PREFIX
 from router.core.names import shard_queue as shard_queue
 
 SHARDS_MAX = 100
@@ -24,9 +25,15 @@ def shard_of(client_id: str, shards: int) -> int:
     """
     if not 1 <= shards <= SHARDS_MAX:
         raise ValueError(f"shards is {shards}, allowed are 1 to {SHARDS_MAX}")
-    return max(
-        range(shards), key=lambda shard: blake2b(f"{client_id}|{shard}".encode(), digest_size=8).digest()
-    )
+    return max(range(shards), key=lambda shard: blake2b(f"{client_id}|{shard}".encode(), digest_size=8).digest())
+
+
+def shard_number(queue: str) -> int | None:
+    """The shard whose queue this is, or None: the inverse of `shard_queue`."""
+    number = queue.removeprefix(SHARD_QUEUE_PREFIX)
+    if number == queue or not (number.isascii() and number.isdecimal()):
+        return None
+    return int(number)
 
 
 class TopologyVersion(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from router.core.directory import Client, Format, Naming, faults_of
 from router.settings.atomic import write_atomically
@@ -108,6 +108,27 @@ def import_deployed_csv(text: str, extra_ids: Iterable[str] = ()) -> tuple[Clien
     if faults:
         raise DirectoryFileError(*faults)
     return tuple(clients.values())
+
+
+def merge_imported(
+    clients: Sequence[Client], imported: Sequence[Client], extra_ids: Iterable[str] = ()
+) -> tuple[Client, ...]:
+    """`clients` with what a deployed CSV says of them, new ones at the end. Nobody is taken away.
+
+    A client that is there already keeps its naming, vhosts and test mark: the CSV does not know them.
+    Raises DirectoryFileError when the two together cannot be one directory.
+    """
+    told = {client.id: client for client in imported}
+    merged = [_updated(client, told.pop(client.id, client)) for client in clients]
+    merged.extend(told.values())
+    if faults := faults_of(merged, extra_ids):
+        raise DirectoryFileError(*faults)
+    return tuple(merged)
+
+
+def _updated(client: Client, told: Client) -> Client:
+    form = client.format if client.wire_format is told.wire_format else told.format
+    return replace(client, editor=told.editor, direct_cisu=told.direct_cisu, format=form)
 
 
 def _csv_lines(text: str) -> tuple[list[tuple[int, list[str]]], list[Fault]]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from router.core import names
 from router.core.directory import Client
-from router.core.shards import TopologyVersion, place
+from router.core.shards import TopologyVersion, place, shard_number
 from router.settings.config import Config
 from router.settings.strict import Fault
 from router.topology.budget import budget_faults
@@ -95,9 +95,9 @@ def bound_shards(clients: Iterable[Client], bindings: frozenset[Binding]) -> dic
     """The shards that the entrance sends each client's keys to now."""
     by_key: dict[str, set[int]] = {}
     for binding in bindings:
-        number = binding.queue.removeprefix(names.SHARD_QUEUE_PREFIX)
-        if binding.source == names.ENTRANCE and number != binding.queue and number.isdecimal():
-            by_key.setdefault(binding.key, set()).add(int(number))
+        shard = shard_number(binding.queue)
+        if binding.source == names.ENTRANCE and shard is not None:
+            by_key.setdefault(binding.key, set()).add(shard)
     return {
         client.id: frozenset(shard for key in client.publish_keys for shard in by_key.get(key, ()))
         for client in clients

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from router.core import names
 from router.core.directory import Client
+from router.core.shards import shard_number
 from router.settings.config import Config
 from router.settings.strict import Fault
 from router.topology.desired import POLICY_PREFIX, PRIORITY, DesiredVhost
@@ -14,7 +15,7 @@ from router.topology.objects import Actual, ActualVhost
 
 def vhost_faults(desired: DesiredVhost, actual: ActualVhost) -> Iterable[Fault]:
     """Everything that stands against one vhost."""
-    yield from _shard_faults(desired)
+    yield from _shard_faults(desired, actual)
     yield from _immutable_faults(desired, actual)
     yield from _foreign_policies(desired, actual)
 
@@ -31,11 +32,14 @@ def client_faults(config: Config, clients: tuple[Client, ...], actual: Actual) -
             yield Fault(f"client {client.id}", f"its broker user has the tags {','.join(tags)}", "a user without tags")
 
 
-def _shard_faults(desired: DesiredVhost) -> Iterable[Fault]:
-    version = desired.version
-    if left := sorted(client_id for client_id, shard in version.clients.items() if shard >= version.shards):
-        path, problem = "topology.shards", f"is {version.shards}, but [{desired.name}] {left[0]} is on shard"
-        yield Fault(path, f"{problem} {version.clients[left[0]]}", "the number before, or more: clients never move")
+def _shard_faults(desired: DesiredVhost, actual: ActualVhost) -> Iterable[Fault]:
+    """Shards are never taken away: a client may be on one, or a message may lie in it."""
+    shards = desired.version.shards
+    beyond = [names.shard_queue(shard) for shard in sorted(desired.version.clients.values()) if shard >= shards]
+    beyond += sorted(queue.name for queue in actual.queues if (shard_number(queue.name) or 0) >= shards)
+    if beyond:
+        problem = f"is {shards}, but [{desired.name}] has {beyond[-1]}"
+        yield Fault("topology.shards", problem, "the number before, or more: clients never move")
 
 
 def _immutable_faults(desired: DesiredVhost, actual: ActualVhost) -> Iterable[Fault]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from router.core.shards import TopologyVersion, place, shard_of
+from router.core.shards import TopologyVersion, place, shard_number, shard_of, shard_queue
 
 IDS = tuple(f"fr.health.hub.samu{n:03d}" for n in range(400))
 NOTHING: dict[str, frozenset[int]] = {}
@@ -10,9 +10,11 @@ NOTHING: dict[str, frozenset[int]] = {}
 
 def test_the_hash_is_a_fact_of_the_wire() -> None:
     """These values are in the topology files of running hubs: when this test fails, the code is wrong."""
-    assert [
-        shard_of(client_id, 8) for client_id in ("fr.health.hub.samu050", "fr.fire.nexsis.sdis-50", "a")
-    ] == [4, 2, 6]
+    assert [shard_of(client_id, 8) for client_id in ("fr.health.hub.samu050", "fr.fire.nexsis.sdis-50", "a")] == [
+        4,
+        2,
+        6,
+    ]
 
 
 def test_more_shards_move_clients_to_new_shards_only() -> None:
@@ -44,9 +46,7 @@ def test_current_and_previous_placement_are_owned_and_nothing_else() -> None:
 def test_a_client_not_written_down_is_where_apply_will_put_it() -> None:
     version = TopologyVersion(1, 8, {})
     best = shard_of("new", 8)
-    assert (
-        version.shard("new") == best and version.owns("new", best) and not version.owns("new", (best + 1) % 8)
-    )
+    assert version.shard("new") == best and version.owns("new", best) and not version.owns("new", (best + 1) % 8)
 
 
 def test_the_version_counts_changes_only_and_keeps_the_one_before() -> None:
@@ -74,3 +74,9 @@ def test_of_several_bound_shards_the_recorded_one_stays() -> None:
     both = {"a": frozenset({2, 3})}
     assert place(("a",), 8, {"a": 3}, both) == {"a": 3}
     assert place(("a",), 8, {}, both)["a"] in (2, 3)
+
+
+def test_a_shards_number_is_read_back_from_its_queue() -> None:
+    assert [shard_number(shard_queue(shard)) for shard in (0, 7, 99)] == [0, 7, 99]
+    for other in ("dispatch.unknown", "dispatch.", "hub.parked", "07", "dispatch.-1"):
+        assert shard_number(other) is None
