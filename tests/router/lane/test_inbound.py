@@ -3,7 +3,7 @@
 from struct import pack
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import frame, header
 from pamqp.body import ContentBody
@@ -49,7 +49,6 @@ def test_a_stream_byte_by_byte_gives_the_same() -> None:
     assert fed(*(STREAM[at : at + 1] for at in range(len(STREAM)))) == (EVENTS, PASSED)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.integers(0, len(STREAM)), max_size=40))
 def test_a_stream_cut_anywhere_gives_the_same(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
@@ -256,7 +255,6 @@ def survive(pieces: list[bytes]) -> None:
         assert passed_bytes + wire.held_bytes(parser) + bodies <= given_bytes
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.lists(st.binary(max_size=600), max_size=8))
 def test_random_bytes_end_in_a_frame_error_or_nothing(pieces: list[bytes]) -> None:
     survive(pieces)
@@ -272,13 +270,11 @@ def almost_frames(draw: st.DrawFn) -> bytes:
     return made_frame(kind, draw(st.integers(0, 3)), start + size + draw(st.binary(max_size=60)))
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(almost_frames(), max_size=12))
 def test_frames_with_random_insides_end_in_a_frame_error_or_nothing(frames: list[bytes]) -> None:
     survive(frames)
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(STREAM) - 1), st.integers(0, 7)), min_size=1, max_size=4))
 def test_a_stream_with_flipped_bits_ends_in_a_frame_error_or_nothing(flips: list[tuple[int, int]]) -> None:
     spoilt = bytearray(STREAM)
@@ -295,7 +291,6 @@ def test_every_single_flipped_bit_ends_in_a_frame_error_or_nothing() -> None:
             survive([bytes(spoilt)])
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(almost_frames(), st.sampled_from([data for data, _, _ in STEPS])), max_size=12), st.data())
 def test_garbage_is_judged_the_same_wherever_it_is_cut(frames: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(frames)
