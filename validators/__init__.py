@@ -1,0 +1,19 @@
+"""Schema to validator: model packs, their verdicts, and what is wrong with a message in plain words."""
+
+from validators.dates import is_date_time, parse_date_time
+from validators.faults import ContentFaults, Fault
+from validators.packs import Pack, PackError, load_pack
+from validators.sentences import Lang, error_cause, sentence
+
+__all__ = [
+    "ContentFaults",
+    "Fault",
+    "Lang",
+    "Pack",
+    "PackError",
+    "error_cause",
+    "is_date_time",
+    "load_pack",
+    "parse_date_time",
+    "sentence",
+]

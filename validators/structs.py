@@ -1,0 +1,142 @@
+"""The accept path: msgspec Structs derived from the nodes. They may refuse what the model accepts, never the reverse.
+
+Stricter on purpose: no unknown field anywhere (an open class that carries one goes to the slow path, as does an open
+class of which nothing is known), no 1.0 for an integer, no number beyond 64 bits for an integer, no 29 February.
+"""
+
+from itertools import compress
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from validators.accepting import accepting_pattern
+from validators.dates import STRICT, STRICT_WITHOUT_FRACTION
+from validators.nodes import Array, Boolean, Node, Number, Object, Text
+
+MODEL_DATE_TIME: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[\-+]\d{2}:\d{2}$"
+"""The pattern that the national models give to date-times."""
+_INT64: Final = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class StructMaker:
+    """Makes the Struct of each class once. A type of None: the accept path cannot judge it."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, Any] = {}
+
+    def type_of(self, node: Node) -> Any:
+        """What msgspec decodes a node into, or None."""
+        match node:
+            case Text():
+                return _text(node)
+            case Number(integer):
+                return _INT64 if integer else float
+            case Boolean():
+                return bool
+            case Array():
+                items = self.type_of(node.items)
+                return None if items is None else _list_of(items, node.min_items, node.max_items)
+            case Object():
+                if id(node) not in self._made:
+                    self._made[id(node)] = None  # a class that contains itself is left to the slow path
+                    self._made[id(node)] = self._struct(node)
+                return self._made[id(node)]
+
+    def _struct(self, node: Object) -> Any:
+        if not node.closed and not node.fields:
+            return None
+        fields: dict[str, tuple[Any, bool]] = {}
+        for name, inner in node.fields.items():
+            required = name in node.required
+            made = self.type_of(inner)
+            if made is None and required:
+                return None
+            if made is not None:  # without it, a message that carries the field is unknown here: the slow path
+                fields[name] = (made, required)
+        return make_struct(node.name, fields)
+
+
+def _text(node: Text) -> Any:
+    if node.codes is not None:
+        return Literal[node.codes] if node.pattern is None and not node.date_time else None
+    if node.date_time:
+        return Annotated[str, Meta(pattern=_date_time(node.pattern))]
+    return str if node.pattern is None else Annotated[str, Meta(pattern=accepting_pattern(node.pattern))]
+
+
+def _date_time(pattern: str | None) -> str:
+    if pattern is None:
+        return STRICT
+    if pattern == MODEL_DATE_TIME:
+        return STRICT_WITHOUT_FRACTION
+    return rf"(?={accepting_pattern(pattern)}){STRICT}"
+
+
+def _list_of(items: Any, low: int, high: int | None) -> Any:
+    if low == 0 and high is None:
+        return list[items]
+    return Annotated[list[items], Meta(min_length=low, max_length=high)]
+
+
+def make_struct(name: str, fields: dict[str, tuple[Any, bool]]) -> Any:
+    """A Struct of JSON fields `{name: (type, required)}` that knows no other. Absent is None; a null is refused."""
+    renamed = {f"f{i}": field for i, field in enumerate(fields)}
+    specs: list[Any] = [
+        (attribute, fields[field][0]) if fields[field][1] else (attribute, fields[field][0], None)
+        for attribute, field in renamed.items()
+    ]
+    return msgspec.defstruct(name, specs, rename=renamed, kw_only=True, forbid_unknown_fields=True, gc=False)
+
+
+class Acceptor:
+    """One decoder for the raw content of a message, whatever its use cases."""
+
+    def __init__(self, header: Object, use_cases: dict[str, tuple[str, bool, Object]]) -> None:
+        """`use_cases`: model name, with header or not, root class; by root element."""
+        maker = StructMaker()
+        header_fields = [(name, maker.type_of(node)) for name, node in header.fields.items()]
+        usable = all(made is not None for name, made in header_fields if name in header.required)
+        fields = {name: (made, False) for name, made in header_fields if made is not None}
+        roots = []
+        for root, (model, headed, node) in use_cases.items():
+            made = maker.type_of(node)
+            if made is not None and root not in fields and (usable or not headed):
+                fields[root] = (made, False)
+                roots.append((root, model, headed))
+        attribute = {name: f"f{i}" for i, name in enumerate(fields)}
+        message = make_struct("Message", fields)
+        wrapped = message
+        for name in ("message", "embeddedJsonContent", "jsonContent"):
+            wrapped = make_struct(name, {name: (wrapped, True)})
+        self._decode = msgspec.json.Decoder(Annotated[list[wrapped], Meta(min_length=1)]).decode  # type: ignore[valid-type]
+        self._models = [(model, headed) for _, model, headed in roots]
+        self._roots = _getter([attribute[root] for root, _, _ in roots])
+        self._required_header = _getter([attribute[name] for name in header.required])
+
+    def accept(self, content: bytes | msgspec.Raw) -> tuple[str, ...] | None:
+        """The models of the content's elements, or None: the slow path is to judge. Raises nothing."""
+        try:
+            str(content, "utf-8")  # the decoder does not look into every byte
+            elements = self._decode(content)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
+        models = []
+        for element in elements:
+            message = element.f0.f0.f0
+            found = list(compress(self._models, self._roots(message)))
+            if len(found) != 1:
+                return None
+            model, headed = found[0]
+            if headed and None in self._required_header(message):
+                return None
+            models.append(model)
+        return tuple(models)
+
+
+def _getter(names: list[str]) -> Any:
+    """A function of an object that gives the tuple of these attributes, in one call whatever their number."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
