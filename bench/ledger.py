@@ -16,6 +16,8 @@ EXAMPLES_MAX: Final = 10
 """Publishes named per fault: enough to look for them, not a flood."""
 DEAD_LETTERED: Final = 500
 """Status code of a report that says when its message died or was parked, not when it was refused: it has no order."""
+REFUSED: Final = "(refused)"
+"""The `inbox` of a publish that must be refused: reaching any inbox is a fault."""
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """The same among refusals. Listed only: a return takes longer than a check, so their order is promised nowhere."""
     misdelivered: int
     """Deliveries into an inbox that the publish was not for."""
+    wrongly_refused: int
+    """Refusals (not 500s) of a publish that was for an inbox."""
     altered: int
     """Deliveries whose body differs from the one published."""
     strangers: int
@@ -71,7 +75,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return not (self.disorder or self.marked_disorder)
 
 
-FAULTS: Final = ("lost", "unmarked_duplicates", "disorder", "misdelivered", "altered", "strangers")
+FAULTS: Final = ("lost", "unmarked_duplicates", "disorder", "misdelivered", "wrongly_refused", "altered", "strangers")
 
 
 class _Publish:
@@ -103,8 +107,8 @@ class Ledger:
     def published(self, client: str, number: int, inbox: str = "", digest: int = 0) -> None:
         """A client wrote a publish. Numbers of one client grow in the order of its publishes, resends included.
 
-        `inbox` is where it should arrive ("" when that is not to be judged, e.g. of a message that will be refused),
-        `digest` any checksum of its body (0: none). Raises ValueError for a number used twice.
+        `inbox` is where it should arrive, REFUSED when nowhere, "" when that is not to be judged; `digest` any checksum
+        of its body (0: none). Raises ValueError for a number used twice.
         """
         publish = self._publish(client, number)
         if publish.known:
@@ -219,6 +223,8 @@ def _facts(publish: _Publish) -> Iterable[tuple[str, int]]:
             yield "delivered_unconfirmed", 1
     if publish.refusals or publish.reports_500:
         yield "reported", 1
+    if publish.refusals and publish.inbox not in ("", REFUSED):
+        yield "wrongly_refused", len(publish.refusals)
     if publish.parked:
         yield "parked", 1
     if _is_lost(publish):

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from bench import ledger as module
-from bench.ledger import EXAMPLES_MAX, FAULTS, Ledger, Verdict
+from bench.ledger import EXAMPLES_MAX, FAULTS, REFUSED, Ledger, Verdict
 
 A, B = "fr.health.a", "fr.health.b"
 INBOX, OTHER = "fr.health.z.in.message", "fr.health.y.in.message"
 
 
-def run(count: int = 10, client: str = A) -> Ledger:
+def run(count: int = 10, client: str = A, inbox: str = INBOX) -> Ledger:
     """`count` confirmed publishes, none of them arrived."""
     ledger = Ledger()
     for number in range(1, count + 1):
-        ledger.published(client, number, INBOX, digest=number)
+        ledger.published(client, number, inbox, digest=number)
         ledger.confirmed(client, number)
     return ledger
 
@@ -102,7 +102,7 @@ def test_nothing_is_owed_for_what_was_never_confirmed() -> None:
 
 
 def test_a_report_settles_a_publish() -> None:
-    ledger = run(2)
+    ledger = run(2, inbox="")
     arrive(ledger, 1)
     ledger.reported(A, 2, 300, marked=False)
     verdict = ledger.verdict()
@@ -166,7 +166,7 @@ def test_two_equal_reports_are_duplicates_too() -> None:
 
 
 def test_delivered_and_refused_is_a_copy_too_many_unless_one_is_marked() -> None:
-    ledger = run(2)
+    ledger = run(2, inbox="")
     arrive(ledger, 1, 2)
     ledger.reported(A, 1, 400, marked=False)
     ledger.reported(A, 2, 400, marked=True)
@@ -233,7 +233,7 @@ def test_clients_and_inboxes_have_an_order_of_their_own() -> None:
 
 
 def test_refusals_are_judged_apart() -> None:
-    ledger = run(4)
+    ledger = run(4, inbox="")
     arrive(ledger, 1, 4)
     ledger.reported(A, 3, 300, marked=False)
     ledger.reported(A, 2, 501, marked=False)
@@ -300,6 +300,20 @@ def test_a_message_in_the_wrong_inbox_is_misdelivered_not_lost() -> None:
     ledger = run(1)
     arrive(ledger, 1, inbox=OTHER)
     assert ledger.verdict().faults == ("misdelivered=1",)
+
+
+def test_what_must_be_refused_must_not_arrive() -> None:
+    ledger = run(2, inbox=REFUSED)
+    arrive(ledger, 1)
+    ledger.reported(A, 2, 300, marked=False)
+    assert ledger.verdict().faults == ("misdelivered=1",)
+
+
+def test_what_must_arrive_must_not_be_refused_but_may_die() -> None:
+    ledger = run(2)
+    ledger.reported(A, 1, 501, marked=False)
+    ledger.reported(A, 2, 500, marked=False)
+    assert ledger.verdict().faults == ("wrongly_refused=1",)
 
 
 def test_a_changed_body_is_altered() -> None:
