@@ -1,0 +1,1 @@
+"""The example client: what an editor's software does with the hub, in plain aiormq."""
