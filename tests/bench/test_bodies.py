@@ -40,8 +40,8 @@ def test_the_headline_is_rc_eda_of_3300_bytes(headline: Bodies) -> None:
     assert all("createCase" in content(body) for body in bodies[:50])
 
 
-def test_a_seed_a_client_and_a_number_give_the_same_message_again(headline: Bodies) -> None:
-    again, other = Bodies(1, STARTED), Bodies(2, STARTED)
+def test_a_seed_a_client_and_a_number_give_the_same_message_again() -> None:
+    headline, again, other = (Bodies(seed, STARTED, count=100) for seed in (1, 1, 2))
     assert again.message(3, A, B, 17) == headline.message(3, A, B, 17)
     assert other.message(3, A, B, 17) != headline.message(3, A, B, 17)
     assert headline.message(3, A, B, 18) != headline.message(3, A, B, 17)
