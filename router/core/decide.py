@@ -194,7 +194,7 @@ def _read(delivery: Delivery, properties: Properties, rules: Rules, now: float, 
     if use_cases is None:
         faults = rules.pack.check_message(body)
         if faults:
-            text = error_cause(faults)
+            text = f"{error_cause(faults, 'fr')} / {error_cause(faults, 'en')}"
             return Refuse(Code.INVALID_MESSAGE, text, reference_id(body), client, key, _facts(read))
         read = slow_read(body)
         if read is None:

@@ -5,8 +5,9 @@ Law: the lane's events are handled in the very call that brought their bytes, be
 
 import asyncio
 import ssl as tls
+import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiormq.connection import TransportFactory
 from aiormq.exceptions import AMQPConnectionError
@@ -31,15 +32,14 @@ class LaneProtocol(asyncio.StreamReaderProtocol):
         on_lost: Callable[[str], None],
     ) -> None:
         super().__init__(reader)
-        self._clock = asyncio.get_running_loop().time
+        self._clock = time.monotonic
         self._inbound = inbound
         self._on_events, self._on_writable, self._on_lost = on_events, on_writable, on_lost
         self._fed_at = self.received_at = self._clock()
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by duck typing only
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
