@@ -6,9 +6,10 @@ broker, which is not ours to touch.
 
 import os
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 VARIABLE: Final = "HUBEX_RABBITMQ"
 """Words of a shell: an optional command prefix, then the folder of the tools
@@ -35,3 +36,13 @@ def broker_command(tool: str, environ: Mapping[str, str] = os.environ) -> list[s
         f"RabbitMQ is not installed (apt-get install --no-install-recommends rabbitmq-server; "
         f"or name the folder of its tools in {VARIABLE})"
     )
+
+
+def check() -> NoReturn:
+    """For the shell: exit code 0, or 1 and the line that says what is missing."""
+    try:
+        broker_command("rabbitmq-server")
+    except BrokerNotFound as missing:
+        print(missing)
+        sys.exit(1)
+    sys.exit(0)

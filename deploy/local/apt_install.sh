@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs Debian packages when that is allowed without asking (root, or sudo without a password); exit 1 when not.
+# Nothing that it installs is started: the system's own services are not ours.
+set -eu
+
+command -v apt-get >/dev/null || exit 1
+if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || exit 1
+    exec sudo -n sh "$0" "$@"
+fi
+
+echo "hubex: installing $* by apt-get (once)" >&2
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 1' HUP INT TERM
+    # Denies starts only while this script lives, should it be killed before it can remove the file.
+    printf '#!/bin/sh\nkill -0 %s 2>/dev/null && exit 101\nexit 0\n' "$$" >"$policy"
+    chmod 755 "$policy"
+fi
+
+install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2; }
+
+apt-cache show "$@" >/dev/null 2>&1 || apt-get update -qq >&2 || true
+# The lists may be older than what the mirror still has.
+install "$@" || { apt-get update -qq >&2 && install "$@"; } || exit 1
+
+case " $* " in
+# Nor at the next boot.
+*" rabbitmq-server "*) systemctl disable rabbitmq-server >/dev/null 2>&1 || true ;;
+esac
