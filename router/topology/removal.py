@@ -74,9 +74,11 @@ class Remover:
             for removal in removals:
                 if reasons.get(removal):
                     self._restore(removal)
+                    unfinished.remove(removal)
                 else:
+                    # Its queues are empty: from here on a failure is finished by the next run, not undone.
+                    unfinished.remove(removal)
                     self._delete(removal)
-                unfinished.remove(removal)
         except BaseException:
             for removal in unfinished:
                 try:
