@@ -19,17 +19,24 @@ def accepting_pattern(pattern: str) -> str:
     if exact is not None:
         return exact
     cost = _cost(tree, (), in_loop=False)
-    return rf"\A(?:{_emit(tree, possessive=cost is None or cost > MAX_BACKTRACKING)})\Z"
+    text = _emit(tree, possessive=cost is None or cost > MAX_BACKTRACKING)
+    # Alternatives are grouped; an anchor of the pattern's own beside ours would only cost time.
+    bare = text.removeprefix(r"\A").removesuffix(r"\Z") if isinstance(tree, Seq) else text
+    return rf"\A{bare}\Z"
 
 
 def _char(point: int) -> str:
     char = chr(point)
-    return char if char.isascii() and char.isalnum() else f"\\U{point:08x}"
+    if char.isascii() and (char.isalnum() or char in "_.-+@:/ "):
+        return char if char.isalnum() or char == "_" else f"\\{char}"
+    return f"\\U{point:08x}"
 
 
 def _emit_chars(ranges: Ranges) -> str:
     if not ranges:
         return "(?!)"
+    if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+        return _char(ranges[0][0])
     return "[" + "".join(_char(a) if a == b else f"{_char(a)}-{_char(b)}" for a, b in ranges) + "]"
 
 
@@ -47,8 +54,9 @@ def _emit(node: Node, possessive: bool) -> str:
             inside = "|".join(_emit(option, possessive) for option in options)
             return f"(?>{inside})" if possessive else f"(?:{inside})"
         case Repeat(part, low, high):
-            bounds = f"{{{low},{'' if high is None else high}}}"
-            return f"(?:{_emit(part, possessive)}){bounds}{'+' if possessive else ''}"
+            inside = _emit(part, possessive)
+            bounds = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
+            return f"{inside if isinstance(part, Chars) else f'(?:{inside})'}{bounds}{'+' if possessive else ''}"
 
 
 def _separated_list(tree: Node) -> str | None:
@@ -56,11 +64,12 @@ def _separated_list(tree: Node) -> str | None:
     most n words of C, D between them and perhaps at the end, with at least m characters of C in all."""
     match tree:
         case Seq((Start(), Repeat(Seq((Repeat(Chars(c), 1, None), Repeat(Chars(d), 0, 1))), low, high), End())):
-            if overlap(c, d) or low < 1:
+            if overlap(c, d) or not 1 <= low <= 64:
                 return None
             word, mark = _emit_chars(c), _emit_chars(d)
             more = "" if high is None else high - 1
-            return rf"\A(?=(?:{word}{mark}?){{{low}}}){word}+(?:{mark}{word}+){{0,{more}}}{mark}?\Z"
+            enough = f"{word}{mark}?" * (low - 1) + word
+            return rf"\A(?={enough}){word}++(?:{mark}{word}++){{0,{more}}}+{mark}?\Z"
     return None
 
 

@@ -5,11 +5,11 @@ class of which nothing is known), no 1.0 for an integer, no number beyond 64 bit
 """
 
 from itertools import compress
-from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import astuple
 
 from validators.accepting import accepting_pattern
 from validators.dates import STRICT, STRICT_WITHOUT_FRACTION
@@ -96,24 +96,23 @@ class Acceptor:
     def __init__(self, header: Object, use_cases: dict[str, tuple[str, bool, Object]]) -> None:
         """`use_cases`: model name, with header or not, root class; by root element."""
         maker = StructMaker()
-        header_fields = [(name, maker.type_of(node)) for name, node in header.fields.items()]
-        usable = all(made is not None for name, made in header_fields if name in header.required)
-        fields = {name: (made, False) for name, made in header_fields if made is not None}
-        roots = []
+        required_first = sorted(header.fields, key=lambda name: name not in header.required)
+        made_header = {name: maker.type_of(header.fields[name]) for name in required_first}
+        usable = all(made_header[name] is not None for name in header.required)
+        fields = {name: (made, False) for name, made in made_header.items() if made is not None}
+        self._required_header = len(header.required)
+        self._first_root = len(fields)
+        roots: list[tuple[str, bool]] = []
         for root, (model, headed, node) in use_cases.items():
             made = maker.type_of(node)
             if made is not None and root not in fields and (usable or not headed):
                 fields[root] = (made, False)
-                roots.append((root, model, headed))
-        attribute = {name: f"f{i}" for i, name in enumerate(fields)}
-        message = make_struct("Message", fields)
-        wrapped = message
+                roots.append((model, headed))
+        wrapped = make_struct("Message", fields)
         for name in ("message", "embeddedJsonContent", "jsonContent"):
             wrapped = make_struct(name, {name: (wrapped, True)})
         self._decode = msgspec.json.Decoder(Annotated[list[wrapped], Meta(min_length=1)]).decode  # type: ignore[valid-type]
-        self._models = [(model, headed) for _, model, headed in roots]
-        self._roots = _getter([attribute[root] for root, _, _ in roots])
-        self._required_header = _getter([attribute[name] for name in header.required])
+        self._models = tuple(roots)
 
     def accept(self, content: bytes | msgspec.Raw) -> tuple[str, ...] | None:
         """The models of the content's elements, or None: the slow path is to judge. Raises nothing."""
@@ -124,19 +123,12 @@ class Acceptor:
             return None
         models = []
         for element in elements:
-            message = element.f0.f0.f0
-            found = list(compress(self._models, self._roots(message)))
+            fields = astuple(element.f0.f0.f0)
+            found = [*compress(self._models, fields[self._first_root :])]
             if len(found) != 1:
                 return None
             model, headed = found[0]
-            if headed and None in self._required_header(message):
+            if headed and None in fields[: self._required_header]:
                 return None
             models.append(model)
         return tuple(models)
-
-
-def _getter(names: list[str]) -> Any:
-    """A function of an object that gives the tuple of these attributes, in one call whatever their number."""
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda value: tuple(getattr(value, name) for name in names)
