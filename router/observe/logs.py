@@ -6,6 +6,7 @@ told on standard error and, once it works again, in the log itself.
 """
 
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -18,12 +19,16 @@ from router.observe.events import Event, Notice
 from router.observe.sink import Sink
 
 BACKLOG_BYTES = 8 * 1024 * 1024
-CHUNK_BYTES = 1024 * 1024  # the most that one write takes from the backlog
+CHUNK_BYTES = 2 * 1024 * 1024  # the most that one write takes from the backlog
 GATHER_SECONDS = 0.02  # lines wait this long for company: one write and one thread switch for many batches
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
 COMPLAIN_EVERY_SECONDS = 60.0
 TROUBLE_OVER_SECONDS = 1.0  # a loss is over when no line was lost for so long
+SWITCH_SECONDS = 0.0005
+"""The interpreter's switch interval, set for the whole process. At Python's own 5 ms a busy event loop, which
+lets go of the interpreter for a few µs a batch, starved the writer thread for up to a second (measured: 60 % of
+the lines lost at 30 000 messages/s); at 1 ms and below none were lost and no cost was found."""
 ROTATION_CHECK_SECONDS = 1.0
 
 
@@ -70,6 +75,7 @@ class EventLog:
         self._sink = Sink(target)
         self._trouble = _Trouble(f"log {target}", complain)
         self._rotation_check_at = 0.0
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_SECONDS))
         self._thread = threading.Thread(target=self._run, name="hubex-log", daemon=True)
         self._thread.start()
 

@@ -188,3 +188,36 @@ def test_the_log_follows_a_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     log.event(received(2))
     log.close()
     assert [line["distribution_id"] for line in read(path)] == ["a_2"]
+
+
+BUSY_LOOP = """
+import os, sys, time
+from datetime import UTC, datetime
+from router.observe.events import Received
+from router.observe.logs import EventLog
+log = EventLog(sys.argv[1])
+at = datetime.now(UTC)
+end = time.perf_counter() + 1.5
+lines = 0
+while time.perf_counter() < end:  # batches of 20 messages with 100 µs of work each, never idle
+    for _ in range(20):
+        done = time.perf_counter() + 100e-6
+        while time.perf_counter() < done:
+            pass
+        log.event(Received(at=at, distribution_id="i" * 100, key="k" * 200))
+        log.event(Received(at=at, distribution_id="i" * 100, key="k" * 200))
+        lines += 2
+    log.flush()
+    os.sched_yield()
+lost = log.lost_lines
+log.close(10)
+print(lines, lost, log.lost_lines, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("target", ["/dev/null", "-"])
+def test_a_busy_event_loop_does_not_starve_the_writer(target: str) -> None:
+    run = subprocess.run([sys.executable, "-c", BUSY_LOOP, target], capture_output=True, cwd=ROOT, check=True)
+    lines, lost_before, lost = map(int, run.stderr.split())
+    assert lines > 1000 and lost_before == lost == 0
+    assert target != "-" or run.stdout.count(b"\n") == lines
