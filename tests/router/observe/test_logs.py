@@ -196,6 +196,7 @@ from datetime import UTC, datetime
 from router.observe.events import Received
 from router.observe.logs import EventLog
 log = EventLog(sys.argv[1])
+assert sys.getswitchinterval() <= 0.001  # what it is for shows only now and then: up to a second of starvation
 at = datetime.now(UTC)
 end = time.perf_counter() + 1.5
 lines = 0
