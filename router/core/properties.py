@@ -34,6 +34,13 @@ PUBLISH_NUMBER: Final = b"x-hub-publish"
 _NUMBER_KEY: Final = bytes((len(PUBLISH_NUMBER),)) + PUBLISH_NUMBER + b"l"
 _NUMBER_BYTES: Final = 8
 
+MAX_HEADER_BYTES: Final = 16 * 1024
+"""A client's own headers; longer ones are malformed. A content header is one frame: the hub's headers must fit behind
+the client's within frame_max, or the broker cuts the connection for the message, each time anew. Hub and broker
+headers, forged ones too, are held to the same, each by itself: what climbs the ladder never becomes malformed."""
+MAX_VALUE_BYTES: Final = 4096
+"""A hub or broker header longer than this is none: depth costs time only when a value is decoded."""
+
 
 class Properties:
     """The properties of one delivery, sliced.
@@ -55,7 +62,7 @@ class Properties:
     def value(self, name: str) -> Any:
         """The decoded value of a hub or broker header, None if absent or unreadable."""
         raw = self.trusted.get(name) if self.trusted else None
-        if raw is None:
+        if raw is None or len(raw) > MAX_VALUE_BYTES:
             return None
         try:
             return embedded_value(raw)[1]
@@ -169,7 +176,7 @@ def _sorted_table(raw: bytes) -> _Table:
     """Walk the top level of a field table; nested tables are skipped by their length, so depth costs nothing."""
     kept: list[bytes] = []
     trusted: dict[str, bytes] = {}
-    at, end = 0, len(raw)
+    at, end, kept_bytes = 0, len(raw), 0
     while at < end:
         start = at
         at += 1 + raw[at]
@@ -189,6 +196,9 @@ def _sorted_table(raw: bytes) -> _Table:
             trusted[key.decode("latin-1")] = raw[value:at]
         else:
             kept.append(raw[start:at])
+            kept_bytes += at - start
+    if max(kept_bytes, end - kept_bytes) > MAX_HEADER_BYTES:
+        raise MalformedProperties
     return _Table(b"".join(kept), trusted)
 
 

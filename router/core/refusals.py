@@ -28,8 +28,8 @@ class Code(IntEnum):
 # name -> (French, English); placeholders are named in `cause`'s keyword arguments.
 _SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "properties": (
-        "Les propriétés AMQP du message sont illisibles.",
-        "The message's AMQP properties cannot be read.",
+        "Les propriétés AMQP du message sont illisibles, ou ses en-têtes trop longs.",
+        "The message's AMQP properties cannot be read, or its headers are too long.",
     ),
     "too_large": (
         "Le message dépasse la taille permise ({limit} octets).",
