@@ -7,6 +7,7 @@ at the close.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import TracebackType
@@ -43,6 +44,8 @@ class Received(Struct, frozen=True):
     marked: bool
     redelivered: bool
     tag: int
+    arrived_at: float = 0.0
+    """Epoch seconds."""
 
 
 class Inboxes:
@@ -114,8 +117,9 @@ class Inboxes:
         self, queue: str, kind: str, held: asyncio.Event
     ) -> Callable[[DeliveredMessage], Coroutine[Any, Any, None]]:
         async def consume(message: DeliveredMessage) -> None:
+            arrived_at = time.time()
             await held.wait()
-            self._arrived.put_nowait(_received(message, queue, kind))
+            self._arrived.put_nowait(_received(message, queue, kind, arrived_at))
 
         return consume
 
@@ -157,7 +161,7 @@ class Inboxes:
                     await asyncio.wait_for(self._channel.close(), CLOSE_TIMEOUT_SECONDS)
 
 
-def _received(message: DeliveredMessage, queue: str, kind: str) -> Received:
+def _received(message: DeliveredMessage, queue: str, kind: str, arrived_at: float) -> Received:
     delivery = message.delivery
     assert isinstance(delivery, Basic.Deliver) and delivery.delivery_tag is not None
     headers = message.header.properties.headers or {}
@@ -169,4 +173,5 @@ def _received(message: DeliveredMessage, queue: str, kind: str) -> Received:
         marked=headers.get(names.HEADER_POSSIBLE_DUPLICATE) is True,
         redelivered=bool(delivery.redelivered),
         tag=delivery.delivery_tag,
+        arrived_at=arrived_at,
     )

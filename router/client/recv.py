@@ -72,8 +72,12 @@ async def acknowledge(channel: AbstractChannel, login: Login, client: Client, re
 
     Raises ValueError when the message names nobody to answer, BrokerRefusal.
     """
-    _, answer = acknowledgement(received.read, client.id, str(uuid4()), datetime.now().astimezone())
-    return await publish(channel, login, client, names.ACK, answer)
+    return await publish(channel, login, client, names.ACK, answer_to(received, client.id))
+
+
+def answer_to(received: Received, own_id: str) -> bytes:
+    """The functional acknowledgement of a message. Raises ValueError when it names nobody to answer."""
+    return acknowledgement(received.read, own_id, str(uuid4()), datetime.now().astimezone())[1]
 
 
 def shown(received: Received, now: datetime, body: bool) -> str:
