@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 import orjson
 from msgspec import Raw, Struct
-from validators.dates import parse_date_time
 
 from router.core.names import KIND_OF_DISTRIBUTION, NO_REFERENCE
 from router.core.refusals import cut
+from validators.dates import parse_date_time
 
 
 class ExplicitAddress(Struct, forbid_unknown_fields=True, gc=False):
@@ -51,7 +51,9 @@ STATUSES: Final = frozenset(("Actual", "Exercise"))
 
 _decode = msgspec.json.Decoder(Envelope).decode
 _REFERENCE_IN_BYTES: Final = re.compile(
-    rb'"distributionID"\s*:\s*"([^"\\\x00-\x1f]{1,1024})"|<(?:\w+:)?distributionID>\s*([^<\x00-\x1f]{1,1024}?)\s*</'
+    # Possessive, so that no run of blanks is read twice: the scan is linear whatever the bytes.
+    rb'"distributionID"\s*+:\s*+"([^"\\\x00-\x1f]{1,1024}+)"'
+    rb"|<(?:\w++:)?distributionID>\s*+([^<\x00-\x1f]{1,1024}+)\s*+</"
 )
 
 
@@ -61,7 +63,7 @@ def fast_read(body: bytes) -> tuple[Envelope, float] | None:
         envelope = _decode(body)
         parse_date_time(envelope.dateTimeSent)
         expires = parse_date_time(envelope.dateTimeExpires)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     if envelope.distributionKind not in KIND_OF_DISTRIBUTION or envelope.distributionStatus not in STATUSES:
         return None
@@ -74,7 +76,7 @@ def slow_read(body: bytes) -> tuple[Envelope, float] | None:
         whole = orjson.loads(body)
         envelope = msgspec.convert({**whole, "content": Raw(orjson.dumps(whole["content"]))}, Envelope)
         return envelope, parse_date_time(envelope.dateTimeExpires)
-    except (ValueError, TypeError, KeyError, msgspec.ValidationError):
+    except (ValueError, TypeError, KeyError, RecursionError, msgspec.ValidationError):
         return None
 
 
@@ -96,4 +98,4 @@ def scan_reference(body: bytes) -> str:
     match = _REFERENCE_IN_BYTES.search(body)
     if match is None:
         return NO_REFERENCE
-    return cut((match[1] or match[2]).decode("utf-8", "replace"))
+    return cut((match[1] or match[2].rstrip()).decode("utf-8", "replace"))
