@@ -15,7 +15,7 @@ class DuplicateWindow:
     """Seen ids of the clients of one shard."""
 
     def __init__(self) -> None:
-        self._clients: dict[str, tuple[dict[int, float], deque[tuple[int, float]]]] = {}
+        self._clients: dict[str, tuple[dict[int, int], deque[tuple[int, float]]]] = {}
 
     def repeated(self, client: str, distribution_id: str, now: float) -> bool:
         """True if this client's id was seen within the window; remembers it. `now` is any clock in seconds."""
@@ -25,14 +25,16 @@ class DuplicateWindow:
         seen, order = known
         oldest = now - WINDOW_SECONDS
         while order and (order[0][1] < oldest or len(order) >= WINDOW_IDS):
-            key, when = order.popleft()
-            if seen.get(key) == when:
+            key, _ = order.popleft()
+            if seen[key] == 1:
                 del seen[key]
+            else:
+                seen[key] -= 1  # it came again since: that one is still inside
         key = hash(distribution_id)
-        before = key in seen
-        seen[key] = now
+        times = seen.get(key, 0)
+        seen[key] = times + 1
         order.append((key, now))
-        return before
+        return times > 0
 
     def forget_idle(self, now: float) -> None:
         """Drop clients whose last id is older than the window; called now and then, costs one look a client."""
