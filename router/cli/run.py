@@ -11,7 +11,7 @@ import schemas
 from router.observe.logs import EventLog
 from router.observe.sink import check_target
 from router.process.http import HealthServer
-from router.process.metrics_folder import make_metrics_folder, remove_metrics_folder
+from router.process.metrics_folder import MetricsFolder
 from router.process.plan import plan_for
 from router.process.supervisor import Supervisor
 from router.process.vitals import Vitals, registry_of
@@ -65,20 +65,19 @@ def serve(settings: Config, path: Path | None) -> int:
     except OSError as error:
         _fail(f"http: cannot listen on {host}:{port} ({error.strerror})")
     try:
-        # The port is ours now, so no other hub uses the folder that is named after it.
-        folder = make_metrics_folder(f"{host}-{port}")
+        folder = MetricsFolder()
     except OSError as error:
         _fail(f"cannot make a folder for the metrics ({error.strerror or error})")
     log = EventLog(target)
     try:
-        supervisor = Supervisor(plan_for(settings, path), log, folder)
+        supervisor = Supervisor(plan_for(settings, path), log, folder.path)
         vitals = Vitals(lambda: supervisor.status, lambda: log.lost_lines, version("hubex"))
-        health.start(registry_of(vitals, folder), lambda: supervisor.status)
+        health.start(registry_of(vitals, folder.path), lambda: supervisor.status)
         return supervisor.run()
     finally:
         health.stop()
         log.close()
-        remove_metrics_folder(folder)
+        folder.close()
 
 
 def _fail(text: str) -> NoReturn:

@@ -1,40 +1,56 @@
-"""Where the workers' metric files live: a folder of this user, emptied at each start.
+"""Where the workers' metric files live: a new folder each run, those of dead runs are removed.
 
 In memory where there is one: the files are written through mmap, and a full disk would end a worker by SIGBUS.
+A running hub holds a lock on its folder, which the kernel drops however the supervisor ends.
 """
 
+import fcntl
 import os
 import shutil
-import stat
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")
+YOUNG_SECONDS = 60.0  # a folder so young may not have its lock yet
 
 
-def make_metrics_folder(name: str, parent: Path | None = None) -> Path:
-    """A new, empty folder for one run of the hub called `name` (its HTTP address, say: no two run at once).
+class MetricsFolder:
+    """The folder of this run: private, empty, locked until `close` removes it. OSError when it cannot be made.
 
-    What earlier runs of that name left behind is removed. Workers of a killed supervisor that still drain keep
-    writing to their removed files and disturb nobody. Raises OSError; PermissionError when somebody else's
-    folder has that name.
+    Workers of a killed supervisor that still drain keep writing to their removed files and disturb nobody.
     """
-    place = parent or (SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else Path(tempfile.gettempdir()))
-    safe = "".join(c if c.isalnum() or c in ".-" else "_" for c in name)
-    base = place / f"hubex-{os.getuid()}-{safe}"
-    base.mkdir(mode=0o700, exist_ok=True)
-    status = base.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise PermissionError(f"{base} belongs to somebody else")
-    for old in base.iterdir():
-        shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(dir=base))
+
+    def __init__(self, parent: Path | None = None) -> None:
+        memory = os.access(SHARED_MEMORY, os.W_OK)
+        place = parent or (SHARED_MEMORY if memory else Path(tempfile.gettempdir()))
+        prefix = f"hubex-metrics-{os.getuid()}-"
+        for old in place.glob(prefix + "*"):
+            with suppress(OSError):
+                _remove_if_dead(old)
+        self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        self._lock = _locked(self.path)
+
+    def close(self) -> None:
+        """Removes the folder, at the end of the run."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
 
 
-def remove_metrics_folder(folder: Path) -> None:
-    """Removes what `make_metrics_folder` made, at the end of the run."""
-    shutil.rmtree(folder, ignore_errors=True)
+def _locked(folder: Path) -> int:
+    """A descriptor that locks the folder; OSError when somebody has it, or when it is not a folder itself."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        folder.parent.rmdir()
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        pass
+        os.close(fd)
+        raise
+    return fd
+
+
+def _remove_if_dead(folder: Path) -> None:
+    if time.time() - folder.lstat().st_mtime > YOUNG_SECONDS:
+        fd = _locked(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(fd)

@@ -10,7 +10,7 @@ import msgspec
 
 from router.observe.logs import EventLog
 from router.process.http import HealthServer
-from router.process.metrics_folder import make_metrics_folder, remove_metrics_folder
+from router.process.metrics_folder import MetricsFolder
 from router.process.plan import Plan
 from router.process.supervisor import Supervisor
 from router.process.vitals import Vitals, registry_of
@@ -19,18 +19,18 @@ from router.process.vitals import Vitals, registry_of
 def main() -> int:
     plan = msgspec.json.decode(sys.argv[1], type=Plan)
     health = HealthServer("127.0.0.1", 0)
-    folder = make_metrics_folder("test", Path(sys.argv[3]))
+    folder = MetricsFolder(Path(sys.argv[3]))
     log = EventLog(sys.argv[2])
-    supervisor = Supervisor(plan, log, folder)
+    supervisor = Supervisor(plan, log, folder.path)
     vitals = Vitals(lambda: supervisor.status, lambda: log.lost_lines, "0.0")
-    health.start(registry_of(vitals, folder), lambda: supervisor.status)
+    health.start(registry_of(vitals, folder.path), lambda: supervisor.status)
     print(health.port, flush=True)
     try:
         return supervisor.run()
     finally:
         health.stop()
         log.close()
-        remove_metrics_folder(folder)
+        folder.close()
 
 
 if __name__ == "__main__":

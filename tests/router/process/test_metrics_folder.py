@@ -1,33 +1,67 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-import pytest
+from router.process.metrics_folder import MetricsFolder
 
-from router.process.metrics_folder import make_metrics_folder, remove_metrics_folder
-
-
-def test_each_run_begins_with_an_empty_folder(tmp_path: Path) -> None:
-    first = make_metrics_folder("127.0.0.1-9419", tmp_path)
-    (first / "counter_worker0.db").write_bytes(b"old")
-    second = make_metrics_folder("127.0.0.1-9419", tmp_path)
-    assert not first.exists() and list(second.iterdir()) == []
-    assert second.stat().st_mode & 0o777 == second.parent.stat().st_mode & 0o777 == 0o700
-    assert make_metrics_folder("::1-9419", tmp_path).parent != second.parent
-    remove_metrics_folder(second)
-    assert not second.parent.exists()
+ROOT = Path(__file__).parents[3]
+HOLD = """
+import sys
+from pathlib import Path
+from router.process.metrics_folder import MetricsFolder
+print(MetricsFolder(Path(sys.argv[1])).path, flush=True)
+sys.stdin.read()
+"""
 
 
-def test_a_folder_that_is_a_trap_is_refused(tmp_path: Path) -> None:
-    (tmp_path / f"hubex-{os.getuid()}-x").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "kept").touch()
-    with pytest.raises(PermissionError):
-        make_metrics_folder("x", tmp_path)
-    assert (tmp_path / "elsewhere" / "kept").exists()
+def age(path: Path) -> None:
+    os.utime(path, (time.time() - 3600, time.time() - 3600))
+
+
+def test_each_run_has_a_private_empty_folder_until_its_end(tmp_path: Path) -> None:
+    first, second = MetricsFolder(tmp_path), MetricsFolder(tmp_path)
+    assert first.path != second.path and not list(second.path.iterdir())
+    assert second.path.stat().st_mode & 0o777 == 0o700
+    (first.path / "counter_worker0.db").touch()
+    first.close()
+    second.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_run_left_is_removed_and_a_live_run_is_left_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    holders = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)
+    ]
+    live, dead = (Path((holder.stdout and holder.stdout.readline() or "").strip()) for holder in holders)
+    holders[1].send_signal(signal.SIGKILL)
+    holders[1].wait()
+    MetricsFolder(tmp_path).close()
+    assert live.exists() and dead.exists(), "a young folder may be one that has no lock yet"
+    for folder in (live, dead):
+        age(folder)
+    MetricsFolder(tmp_path).close()
+    assert live.exists() and not dead.exists()
+    holders[0].communicate()
+    holders[1].communicate()
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    kept = tmp_path / "elsewhere" / "kept"
+    kept.parent.mkdir()
+    kept.touch()
+    link = tmp_path / f"hubex-metrics-{os.getuid()}-x"
+    link.symlink_to(kept.parent)
+    os.utime(link, (0, 0), follow_symlinks=False)
+    MetricsFolder(tmp_path).close()
+    assert kept.exists()
 
 
 def test_without_a_parent_it_lies_in_memory_or_the_temporary_folder() -> None:
-    folder = make_metrics_folder(f"test-{os.getpid()}")
-    assert folder.is_dir()
-    remove_metrics_folder(folder)
-    assert not folder.parent.exists()
+    folder = MetricsFolder()
+    assert folder.path.is_dir()
+    folder.close()
+    assert not folder.path.exists()

@@ -158,7 +158,7 @@ def test_a_dead_worker_leaves_its_counts_but_not_its_gauges(tmp_path: Path) -> N
         wait_until("its death", lambda: hub.metric("hubex_workers_live") == 1)
         assert hub.metric('hubex_messages_received_total{vhost="v"}') == 1 + 2 + 2
         assert hub.metric('hubex_unsettled_inputs{vhost="v"}') == 10
-        files = {path.name for path in tmp_path.glob("hubex-*/*/*.db")}
+        files = {path.name for path in tmp_path.glob("hubex-metrics-*/*.db")}
         assert len(files) == 5, "a restart leaves no file behind"
 
 
