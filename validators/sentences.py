@@ -13,11 +13,11 @@ DEFAULT_MAX_CHARS: Final = 4_000
 
 _KINDS_FR: Final = {
     "null": "null", "boolean": "un booléen", "string": "un texte", "number": "un nombre", "integer": "un nombre entier",
-    "array": "une liste", "object": "un objet", "missing": "rien", "none": "aucun", "several": "plusieurs",
+    "array": "une liste", "object": "un objet",
 }  # fmt: skip
 _KINDS_EN: Final = {
     "null": "null", "boolean": "a boolean", "string": "a text", "number": "a number", "integer": "a whole number",
-    "array": "a list", "object": "an object", "missing": "nothing", "none": "none", "several": "several",
+    "array": "a list", "object": "an object",
 }  # fmt: skip
 
 
@@ -29,44 +29,51 @@ def _en(kind: str) -> str:
     return _KINDS_EN.get(kind, kind)
 
 
-def _listed(expected: str) -> str:
+def _listed(expected: str, max_length: int = MAX_EXPECTED_LENGTH) -> str:
     """A list of names or codes, cut at a comma when it is long."""
-    if len(expected) <= MAX_EXPECTED_LENGTH:
+    if len(expected) <= max_length:
         return expected
-    return expected[:MAX_EXPECTED_LENGTH].rpartition(", ")[0] + ", …"
+    return expected[:max_length].rpartition(", ")[0] + ", …"
+
+
+def _use_cases(fault: Fault, none: str, several: str) -> str:
+    allowed = _listed(fault.expected, 4 * MAX_EXPECTED_LENGTH)
+    return f"{none if fault.found == 'none' else several} {allowed}"
 
 
 _FRENCH: Final[dict[str, Callable[[Fault], str]]] = {
-    "json": lambda f: f"le corps n'est pas un JSON lisible ({f.expected} attendu)",
+    "json": lambda f: f"le corps n'est pas un JSON lisible (attendu : {f.expected})",
     "utf8": lambda f: "le corps n'est pas en UTF-8",
-    "type": lambda f: f"{_fr(f.expected)} est attendu, {_fr(f.found)} a été trouvé",
-    "required": lambda f: f"champ obligatoire absent ({_fr(f.expected)} est attendu)",
-    "unknown": lambda f: f"champ inconnu ; champs permis : {_listed(f.expected) or 'aucun'}",
-    "enum": lambda f: f"code hors de sa liste ; codes permis : {_listed(f.expected)}",
+    "type": lambda f: f"attendu : {_fr(f.expected)}, trouvé : {_fr(f.found)}",
+    "required": lambda f: f"champ obligatoire absent (attendu : {_fr(f.expected)})",
+    "unknown": lambda f: f"champ inconnu (champs permis : {_listed(f.expected) or 'aucun'})",
+    "enum": lambda f: f"code hors de sa liste (codes permis : {_listed(f.expected)})",
     "pattern": lambda f: f"texte non conforme au motif {_listed(f.expected)}",
-    "format": lambda f: "date et heure RFC 3339 avec son décalage horaire attendue (2024-01-31T12:00:00+01:00)",
-    "min_items": lambda f: f"au moins {f.expected} élément(s) attendu(s)",
-    "max_items": lambda f: f"au plus {f.expected} élément(s) permis",
-    "use_case": lambda f: (
-        f"exactement un cas d'usage attendu, {_fr(f.found)} trouvé(s) ; permis : {_listed(f.expected)}"
+    "format": lambda f: "attendu : date et heure RFC 3339 avec décalage horaire, comme 2024-01-31T12:00:00+01:00",
+    "min_items": lambda f: f"trop peu d'éléments (minimum : {f.expected})",
+    "max_items": lambda f: f"trop d'éléments (maximum : {f.expected})",
+    "use_case": lambda f: _use_cases(
+        f, "aucun cas d'usage connu ; un est attendu parmi", "plusieurs cas d'usage ; un seul est attendu parmi"
     ),
     "model": lambda f: f"refusé par le modèle {f.expected}",
-    "more": lambda f: f"{f.expected} autre(s) erreur(s) non détaillée(s)",
+    "more": lambda f: f"autres erreurs non détaillées : {f.expected}",
 }
 _ENGLISH: Final[dict[str, Callable[[Fault], str]]] = {
-    "json": lambda f: f"the body is no readable JSON ({f.expected} is expected)",
+    "json": lambda f: f"the body is no readable JSON (expected: {f.expected})",
     "utf8": lambda f: "the body is not UTF-8",
-    "type": lambda f: f"{_en(f.expected)} is expected, {_en(f.found)} was found",
-    "required": lambda f: f"required field missing ({_en(f.expected)} is expected)",
-    "unknown": lambda f: f"unknown field; allowed fields: {_listed(f.expected) or 'none'}",
-    "enum": lambda f: f"code outside its list; allowed codes: {_listed(f.expected)}",
+    "type": lambda f: f"expected: {_en(f.expected)}, found: {_en(f.found)}",
+    "required": lambda f: f"required field missing (expected: {_en(f.expected)})",
+    "unknown": lambda f: f"unknown field (allowed fields: {_listed(f.expected) or 'none'})",
+    "enum": lambda f: f"code outside its list (allowed codes: {_listed(f.expected)})",
     "pattern": lambda f: f"text does not match the pattern {_listed(f.expected)}",
-    "format": lambda f: "an RFC 3339 date and time with its offset is expected (2024-01-31T12:00:00+01:00)",
-    "min_items": lambda f: f"at least {f.expected} item(s) expected",
-    "max_items": lambda f: f"at most {f.expected} item(s) allowed",
-    "use_case": lambda f: f"exactly one use case is expected, {_en(f.found)} found; allowed: {_listed(f.expected)}",
+    "format": lambda f: "expected: RFC 3339 date and time with its offset, such as 2024-01-31T12:00:00+01:00",
+    "min_items": lambda f: f"too few items (minimum: {f.expected})",
+    "max_items": lambda f: f"too many items (maximum: {f.expected})",
+    "use_case": lambda f: _use_cases(
+        f, "no known use case; one is expected among", "several use cases; only one is expected among"
+    ),
     "model": lambda f: f"refused by the model {f.expected}",
-    "more": lambda f: f"{f.expected} further fault(s) not listed",
+    "more": lambda f: f"further faults not listed: {f.expected}",
 }
 SENTENCES: Final = {"fr": _FRENCH, "en": _ENGLISH}
 
@@ -98,4 +105,4 @@ def error_cause(
 
 
 def _and_more(count: int, lang: Lang) -> str:
-    return f"Et {count} autre(s) erreur(s)." if lang == "fr" else f"And {count} more fault(s)."
+    return f"Autres erreurs non détaillées : {count}." if lang == "fr" else f"Further faults not listed: {count}."

@@ -39,7 +39,7 @@ class Verdict:
         schema = self._translated(self._schema, formats)
         schema["$schema"] = "http://json-schema.org/draft-07/schema#"
         schema.pop("$id", None)
-        self._function = fastjsonschema.compile(schema, formats=formats, use_default=False)
+        self._function = fastjsonschema.compile(schema, formats=formats, use_default=False, detailed_exceptions=False)
         return self._function
 
     def _translated(self, schema: Schema, formats: dict[str, Callable[[str], bool]]) -> dict[str, Any]:

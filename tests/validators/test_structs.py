@@ -1,0 +1,99 @@
+import msgspec
+import pytest
+
+from validators.nodes import Array, Boolean, Node, Number, Object, Text
+from validators.structs import Acceptor, StructMaker
+
+
+def decodes(node: Node, text: bytes) -> bool:
+    made = StructMaker().type_of(node)
+    try:
+        msgspec.json.decode(text, type=made)
+    except (msgspec.DecodeError, ValueError):
+        return False
+    return True
+
+
+def test_absent_is_fine_where_it_may_be_and_null_never() -> None:
+    node = Object("a", {"must": Number(), "may": Text()}, frozenset(("must",)))
+    assert decodes(node, b'{"must": 1}')
+    assert decodes(node, b'{"must": 1, "may": ""}')
+    for refused in (b'{"may": ""}', b'{"must": null}', b'{"must": 1, "may": null}', b'{"must": 1, "other": 1}', b"[]"):
+        assert not decodes(node, refused)
+
+
+def test_names_that_python_does_not_allow() -> None:
+    node = Object("class", {"class": Text(), "a-b": Text(), "1": Text(), "é": Text(), "__init__": Text()})
+    assert decodes(node, '{"class": "", "a-b": "", "1": "", "é": "", "__init__": ""}'.encode())
+
+
+def test_a_whole_number_within_64_bits() -> None:
+    for accepted in (b"0", b"-9223372036854775808", b"9223372036854775807"):
+        assert decodes(Number(integer=True), accepted)
+    for left in (b"1.0", b"9223372036854775808", b"9" * 400, b"true", b'"1"'):
+        assert not decodes(Number(integer=True), left)
+
+
+def test_lists_and_codes() -> None:
+    node = Array(Text(codes=("A", "B")), 1, 2)
+    assert decodes(node, b'["A"]') and decodes(node, b'["B", "A"]')
+    for refused in (b"[]", b'["A", "A", "A"]', b'["C"]', b'"A"', b"[null]"):
+        assert not decodes(node, refused)
+
+
+def test_date_times_with_or_without_a_pattern() -> None:
+    assert decodes(Text(date_time=True), b'"2024-01-31T00:00:00.5Z"')
+    assert not decodes(Text(date_time=True), b'"2024-01-32T00:00:00Z"')
+    both = Text(pattern="^2024", date_time=True)
+    assert not decodes(both, b'"2024-01-31T00:00:00Z"')  # accepting patterns take whole texts: the slow path's
+    both = Text(pattern="^2024[^Z]*Z$", date_time=True)
+    assert decodes(both, b'"2024-01-31T00:00:00Z"')
+    assert not decodes(both, b'"2024-13-31T00:00:00Z"') and not decodes(both, b'"2023-01-31T00:00:00Z"')
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_what_the_accept_path_cannot_judge_is_left_to_the_slow_path(required: bool) -> None:
+    anything = Object("anything", closed=False)
+    names = frozenset(("any",) if required else ())
+    holder = Object("holder", {"any": anything, "b": Boolean()}, names)
+    made = StructMaker().type_of(holder)
+    if required:
+        assert made is None  # a Struct without the field would take a message that lacks it
+    else:
+        assert decodes(holder, b'{"b": true}') and not decodes(holder, b'{"any": {}}')
+
+
+def test_a_class_that_contains_itself() -> None:
+    node = Object("tree", {"name": Text()})
+    node.fields["child"] = node
+    assert decodes(node, b'{"name": ""}')
+    assert not decodes(node, b'{"child": {"name": 1}}')
+
+
+def content(message: bytes) -> bytes:
+    return b'[{"jsonContent":{"embeddedJsonContent":{"message":%s}}}]' % message
+
+
+def test_acceptor() -> None:
+    header = Object("header", {"may": Text(), "id": Text()}, frozenset(("id",)), closed=False)
+    leaf = Object("leaf", {"x": Number()})
+    anything = Object("any", closed=False)
+    accept = Acceptor(header, {"a": ("A", True, leaf), "b": ("B", False, leaf), "c": ("C", False, anything)}).accept
+    assert accept(content(b'{"id":"1","a":{}}')) == ("A",)
+    assert accept(content(b'{"b":{"x":1}}')) == ("B",)
+    assert accept(content(b'{"b":{}}')[:-1] + b"," + content(b'{"id":"","a":{}}')[1:]) == ("B", "A")
+    for left in (
+        b'{"a":{}}', b'{"may":"","a":{}}', b'{"id":"1"}', b"{}", b'{"id":"1","a":{},"b":{}}', b'{"c":{}}',
+        b'{"id":"1","a":{},"c":{}}', b'{"id":"1","a":{},"x":1}', b'{"id":1,"a":{}}', b'{"id":"1","a":null}',
+    ):  # fmt: skip
+        assert accept(content(left)) is None, left
+    for left in (b"", b"[]", b"{}", b"[null]", b'[{"jsonContent":{}}]', b"[" * 100_000):
+        assert accept(left) is None
+
+
+def test_acceptor_without_a_usable_header() -> None:
+    leaf = Object("leaf", {"x": Number()})
+    header = Object("header", {"id": Object("any", closed=False)}, frozenset(("id",)), closed=False)
+    accept = Acceptor(header, {"a": ("A", True, leaf), "b": ("B", False, leaf)}).accept
+    assert accept(content(b'{"a":{}}')) is None
+    assert accept(content(b'{"b":{}}')) == ("B",)
