@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, NoReturn
 
 import typer
@@ -28,13 +29,14 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the ten steps instead of staying up.")] = False,
+    root: Annotated[Path | None, typer.Option(help="Where the demo keeps its folder; as a rule .hubex.")] = None,
 ) -> None:
     """A private broker, a hub and two clients: SDIS 50 sends SAMU 50 an RC-EDA and gets its acknowledgement.
 
     With --once, exit code 0 after the ten steps; not 0 when one is missing or later than 10 s."""
     _obey_signals()
     try:
-        with Stage(state_root(), _say) as stage:
+        with Stage(root or state_root(), _say) as stage:
             _play(stage)
             if not once:
                 _stay_up(stage)
@@ -72,7 +74,7 @@ def _stay_up(stage: Stage) -> None:
 
 
 def _advice(stage: Stage) -> list[str]:
-    hubex, config = _command(), f"--config {stage.config_path}"
+    hubex, config = _command(), f"--config {quote(str(stage.config_path))}"
     return [
         "",
         "Le hub reste en marche. Dans d'autres terminaux / the hub stays up; in other terminals:",
@@ -81,7 +83,7 @@ def _advice(stage: Stage) -> list[str]:
         "  SDIS 50 lit / reads:",
         f"    {hubex} recv --as {SDIS} {config}",
         "  SDIS 50 envoie votre message (éditez-le) / sends a message of your own (edit it):",
-        f"    {hubex} send {stage.message_path} --as {SDIS} --to {SAMU} --fresh {config}",
+        f"    {hubex} send {quote(str(stage.message_path))} --as {SDIS} --to {SAMU} --fresh {config}",
         f"  Journal du hub / the hub's log: {stage.log_path}",
         f"  Console du broker / the broker's console: {stage.cluster.management_url} ({stage.cluster.admin_user},"
         f" {stage.config.management.password_file})",
@@ -94,7 +96,7 @@ def _command() -> str:
     """How a person calls hubex from here."""
     folder = checkout()
     if folder is not None and (folder / "hubex").is_file():
-        return "./hubex" if folder == Path.cwd() else str(folder / "hubex")
+        return "./hubex" if folder == Path.cwd() else quote(str(folder / "hubex"))
     return "hubex" if shutil.which("hubex") else sys.argv[0]
 
 

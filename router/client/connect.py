@@ -20,6 +20,7 @@ from aiormq.exceptions import (
     ConnectionClosed,
     ConnectionNotAllowed,
     DeliveryError,
+    InvalidFrameError,
     ProbableAuthenticationError,
     PublishError,
 )
@@ -128,9 +129,12 @@ async def connected(
     Raises BrokerRefusal when it cannot be made.
     """
     connection = aiormq.Connection(login.url, transport_factory=transport_factory)
-    with_cause = refusals(login)
-    async with with_cause, asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-        await connection.connect()
+    async with refusals(login), asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+        try:
+            await connection.connect()
+        except InvalidFrameError as error:
+            # The one call that aiormq expects a certain answer to while connecting is `connection.open`.
+            raise ConnectionNotAllowed(_NOT_ALLOWED, "") from error
     try:
         yield connection
     finally:

@@ -96,7 +96,7 @@ def test_nobody_listens() -> None:
         asyncio.run(try_it())
 
 
-@pytest.mark.parametrize("vhost", ["/", "15-nexsis_v1.9", "a/b", "é"])
+@pytest.mark.parametrize("vhost", ["/", "15-nexsis_v1.9", "a/b", "é 50%"])
 def test_the_url_names_the_vhost_whatever_its_characters(vhost: str) -> None:
     async def parsed() -> tuple[str, str, str]:
         connection = aiormq.Connection(Login("h", 1, vhost, "fr.health.a", "se/cr@t:%").url)
