@@ -1,14 +1,14 @@
 """What follows from each outcome of a publish (DELIVERY.md 3, 4). One table, no empty cell; a test walks each row.
 
 Law: an input is settled only by steps that say DONE; every other step replaces the output or leaves the input to the
-broker.
+broker. (Kind and Outcome are integers because they are keys on the hot path: an Enum's hash is Python code.)
 """
 
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import Final
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What an output is."""
 
     FORWARD = auto()
@@ -25,7 +25,7 @@ class Kind(Enum):
     """The input to the parking queue."""
 
 
-class Outcome(Enum):
+class Outcome(IntEnum):
     """What became of one publish."""
 
     CONFIRMED = auto()
