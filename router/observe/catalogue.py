@@ -58,7 +58,7 @@ METRICS: Final = (
     # Outputs.
     Metric(
         "hubex_publishes_total", _C, ("vhost", "kind", "outcome"),
-        "Publishes by what they were (forward, trial, report, parked_report, retry, park, probe) and what"
+        "Publishes by what they were (forward, trial, report, parked_report, retry, park) and what"
         " became of them (confirmed, returned, nacked, silent, lost, stopping)",
     ),
     Metric("hubex_delivery_seconds", _H, ("vhost",), "From the delivery to the last confirm of its outputs"),
@@ -68,16 +68,12 @@ METRICS: Final = (
     Metric("hubex_unconfirmed_outputs", _G, ("vhost",), "Publishes not yet confirmed"),
     Metric("hubex_undecided_bytes", _G, ("vhost",), "Bytes read from the broker and not yet decided"),
     Metric("hubex_suspect_inboxes", _G, ("vhost",), "Inboxes whose confirms failed to come"),
-    Metric(
-        "hubex_oldest_inbox_head_age_seconds", _G, ("vhost",),
-        "Age of the oldest message at the head of any inbox", merge="livemax",
-    ),
     # Connections.
     Metric(
         "hubex_connections", _G, ("vhost", "role", "state"),
-        "Connections by role (consume, publish, probe) and state (open, blocked, down)",
+        "Connections by role (consume, publish) and state (open, blocked, down)",
     ),
-    Metric("hubex_connection_failures_total", _C, ("vhost", "role"), "Connections lost or refused"),
+    Metric("hubex_connection_failures_total", _C, ("vhost", "role"), "Connections lost while in use"),
     Metric("hubex_blocked_seconds_total", _C, ("vhost",), "Time a publishing connection was blocked"),
     # The workers themselves.
     Metric("hubex_loop_lag_seconds", _G, (), "Lateness of the latest event loop", merge="livemax"),

@@ -213,10 +213,15 @@ class Worker:
             self._flush()
 
     def _flush(self, force: bool = False) -> None:
+        cell = self._counts.cell
         for vhost, session in self._sessions.items():
-            gauges = session.gauges()
-            for name in ("unsettled_inputs", "unconfirmed_outputs", "undecided_bytes", "suspect_inboxes"):
-                self._counts.cell(f"hubex_{name}", vhost).n = gauges[name]
+            for name, value in session.gauges().items():
+                cell(f"hubex_{name}", vhost).n = value
+            for role, now in session.connection_states().items():
+                for state in ("open", "blocked", "down"):
+                    cell("hubex_connections", vhost, role, state).n = int(state == now)
+                cell("hubex_connection_failures_total", vhost, role).n = session.failures[role]
+            cell("hubex_blocked_seconds_total", vhost).n = session.blocked_seconds
         lost = self._counts.cell("hubex_log_lines_lost_total")
         lost.n = self._log.lost_lines
         self._counts.cell("hubex_loop_lag_seconds").n = self._link.lag_seconds

@@ -92,6 +92,11 @@ class VhostSession:
         self._stopping = asyncio.Event()
         self._settled = asyncio.Event()
         self._blocked_since: float | None = None
+        self._open_now = False
+        self.blocked_seconds = 0.0
+        """Time that the publishing connection was blocked, ended blocks only."""
+        self.failures = {"consume": 0, "publish": 0}
+        """Connections lost while in use, by role."""
         self._cautious = settings.cautious
 
     # ---- what the worker asks --------------------------------------------------------------------
@@ -115,8 +120,12 @@ class VhostSession:
             "unconfirmed_outputs": sum(len(pair.outputs) for pair in self._pairs),
             "undecided_bytes": flow.undecided_bytes if flow else 0,
             "suspect_inboxes": len(self._suspects),
-            "blocked": int(self._blocked_since is not None),
         }
+
+    def connection_states(self) -> dict[str, str]:
+        """open, blocked or down, by role."""
+        opened = "open" if self._open_now else "down"
+        return {"consume": opened, "publish": "blocked" if self._blocked_since is not None else opened}
 
     async def run(self) -> None:
         """The session loop. Returns after `stop`; a cancel cuts the connections."""
@@ -171,10 +180,10 @@ class VhostSession:
         )
         self._flow = flow
         self._consuming = Link(
-            self._url("consume"), settings.max_body_bytes, flow.consumed, _ignore, self._lost("consuming")
+            self._url("consume"), settings.max_body_bytes, flow.consumed, _ignore, self._lost("consume")
         )
         self._publishing = Link(
-            self._url("publish"), settings.max_body_bytes, flow.published, self._writable, self._lost("publishing")
+            self._url("publish"), settings.max_body_bytes, flow.published, self._writable, self._lost("publish")
         )
         await self._consuming.open()
         await self._publishing.open()
@@ -182,6 +191,7 @@ class VhostSession:
         self._spawn(self._tick())
         await self._prove_stored(self._publishing)
         await self._subscribe_all(self._own)
+        self._open_now = True
         self._status(True, "")
         self._spawn(self._subscribe_standby())
 
@@ -240,6 +250,8 @@ class VhostSession:
 
     async def _teardown(self) -> None:
         """Everything of this life is void: inputs are the broker's again. Never hangs: sockets are cut, not closed."""
+        self._open_now = False
+        self._blocked_since = None
         polite = self._stopping.is_set()
         for task in list(self._tasks):
             task.cancel()
@@ -263,8 +275,13 @@ class VhostSession:
         if self._failure is not None and not self._failure.done():
             self._failure.set_result(why)
 
-    def _lost(self, which: str) -> Callable[[str], None]:
-        return lambda why: self._fail(f"{which} connection: {why}")
+    def _lost(self, role: str) -> Callable[[str], None]:
+        def lost(why: str) -> None:
+            if self._failure is not None and not self._failure.done():
+                self.failures[role] += 1
+            self._fail(f"{role} connection: {why}")
+
+        return lost
 
     def _pair_lost(self, pair: Pair, channel: object) -> None:
         """The broker closed a channel or cancelled a consumer: this pair starts anew, alone."""
@@ -413,6 +430,7 @@ class VhostSession:
         if blocked:
             self._blocked_since = self._blocked_since or now
         elif self._blocked_since is not None:
+            self.blocked_seconds += now - self._blocked_since
             if self._flow is not None:
                 self._flow.stand_still(now - self._blocked_since)
             self._blocked_since = None
