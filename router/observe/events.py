@@ -1,8 +1,8 @@
 """The log lines: one msgspec Struct per kind, one JSON object a line.
 
 Law: no event has a field for a body or for a value of the payload beyond the ids, the parties and the use
-case. Any text that a sender chose passes through `cut` first, so that no input makes a line long. `at` is
-read once per batch of input and shared by its events.
+case. Any text that a sender chose passes through `router.core.refusals.cut` first, so that no input makes a
+line long. `at` is read once per batch of input and shared by its events.
 """
 
 from datetime import datetime
@@ -10,15 +10,8 @@ from typing import Literal
 
 import msgspec
 
-LONGEST_TEXT_CHARACTERS = 256
-
 Level = Literal["info", "warning", "error"]
 Fact = str | int | float | bool
-
-
-def cut(text: str) -> str:
-    """`text`, or its first 256 characters: for every text that came out of a payload, a header or a key."""
-    return text if len(text) <= LONGEST_TEXT_CHARACTERS else text[:LONGEST_TEXT_CHARACTERS]
 
 
 class Event(msgspec.Struct, tag_field="event", omit_defaults=True, gc=False):

@@ -13,7 +13,7 @@ from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, 
 from router.core.delivery import Delivery
 from router.core.outcomes import Kind, Outcome, Step
 from router.core.outputs import Output
-from router.core.refusals import Code
+from router.core.refusals import Code, cut
 from router.observe import events
 from router.observe.logs import EventLog
 from router.observe.metrics import Cell, Counts
@@ -58,7 +58,7 @@ class Recorder:
                 recipient=facts.recipient,
                 kind=facts.kind,
                 use_case=facts.use_case,
-                key=events.cut(delivery.decision.key),
+                key=cut(delivery.decision.key),
                 queue=delivery.queue,
                 body_sha256=sha256(body).hexdigest(),
                 body_bytes=len(body),
@@ -109,7 +109,7 @@ class Recorder:
             "recipient": facts.recipient,
             "kind": facts.kind,
             "use_case": facts.use_case,
-            "key": events.cut(decision.key),
+            "key": cut(decision.key),
             "body_bytes": len(delivery.body),
             "possible_duplicate": delivery.marked,
         }

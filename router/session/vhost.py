@@ -434,7 +434,8 @@ class VhostSession:
             if self._flow is not None:
                 self._flow.stand_still(now - self._blocked_since)
             self._blocked_since = None
-        self._status(not blocked, "blocked by a resource alarm of the broker" if blocked else "")
+        if blocked or self._open_now:
+            self._status(not blocked, "blocked by a resource alarm of the broker" if blocked else "")
 
     def reading(self, paused: bool) -> None:
         if self._consuming is not None:

@@ -72,8 +72,8 @@ class BrokerConfig(_Section, frozen=True):
     # No default secret exists: the file or the environment gives it.
     password: Annotated[str, Meta(description="Its password; or give `password_file`.", extra=_IS_SECRET)] = ""
     password_file: Annotated[str, Meta(description="A file that holds the password.", extra=_IS_FILE)] = ""
-    # Two missed ones are a dead peer: half a minute each stays below a load balancer's usual idle timeout.
-    heartbeat_seconds: Annotated[int, Meta(ge=5, le=600, description="AMQP heartbeat.")] = 30
+    # Two missed ones are a dead peer, whose shards wait that long; below 5 s a busy broker looks dead.
+    heartbeat_seconds: Annotated[int, Meta(ge=5, le=600, description="AMQP heartbeat.")] = 10
 
     def secret(self) -> str:
         """The password, from wherever it is. Raises ConfigError."""

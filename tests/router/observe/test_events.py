@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from router.observe import events
+from router.core.refusals import MAX_ID_CHARACTERS, cut
 from router.observe.events import (
     Discarded,
     Event,
@@ -15,7 +15,6 @@ from router.observe.events import (
     Received,
     Refused,
     Retried,
-    cut,
 )
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
@@ -54,4 +53,4 @@ def test_no_event_has_room_for_a_body() -> None:
 def test_long_texts_are_cut() -> None:
     assert cut("é" * 300) == "é" * 256 == cut("é" * 256)
     assert cut("") == ""
-    assert events.LONGEST_TEXT_CHARACTERS == 256
+    assert MAX_ID_CHARACTERS == 256
