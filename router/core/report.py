@@ -16,8 +16,9 @@ CONTENT_TYPE: Final = "application/json"
 
 def report_id(body: bytes, key: str, now: float) -> str:
     """distributionID of a report: unique by what it is about and when (nanoseconds), without a source of chance."""
-    digest = blake2b(body, digest_size=16, key=f"{key}|{now!r}".encode("utf-8", "replace")[:64]).digest()
-    return f"{HUB_ID}_{UUID(bytes=digest, version=4)}"
+    digest = blake2b(f"{key}|{now!r}|".encode("utf-8", "surrogateescape"), digest_size=16)
+    digest.update(body)
+    return f"{HUB_ID}_{UUID(bytes=digest.digest(), version=4)}"
 
 
 def report_body(recipient: str, code: Code, cause: str, reference: str, identifier: str, now: float) -> bytes:
