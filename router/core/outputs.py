@@ -21,6 +21,8 @@ _MARK: Final = entry(names.HEADER_POSSIBLE_DUPLICATE, True)
 _NO_PROPERTIES: Final = own("application/octet-stream")
 """Stands in for properties that cannot be read, when their message is parked."""
 MAX_HISTORY_CHARACTERS: Final = 512
+PARKED_MAX_MS: Final = 24 * 3600 * 1000
+"""DELIVERY.md 7. More would do no good, and beyond 2^32 ms the broker closes the channel for it."""
 
 
 @lru_cache(maxsize=4096)
@@ -92,7 +94,7 @@ def climb(delivery: Delivery, reason: str, now: float) -> Output | None:
     kept = delivery.properties.text(names.HEADER_REASON)
     if delivery.exchange == names.DEAD_INBOX:
         kept = " ".join(death(delivery))
-    if kept and delivery.exchange != names.ENTRANCE:
+    if kept and delivery.believed:
         headers += entry(names.HEADER_REASON, kept)
     halves = numbered(delivery.properties, headers, None)
     return Output(Kind.RETRY, delivery, rung.name, delivery.queue, halves, delivery.body)
@@ -102,7 +104,7 @@ def _history(delivery: Delivery, reason: str, key: str, now: float) -> bytes:
     """Headers that every copy of an input carries: key, first seen, origin, and what happened so far."""
     properties = delivery.properties
     origin, before = names.ORIGIN_CLIENT, ""
-    if properties is not None and delivery.exchange == names.SHARD_EXCHANGE:
+    if properties is not None and delivery.believed:
         origin = properties.text(names.HEADER_ORIGIN) or origin
         before = properties.text(names.HEADER_HISTORY)
     history = f"{before}{int(now * 1000)} {reason};"[-MAX_HISTORY_CHARACTERS:]
@@ -121,7 +123,7 @@ def _parked_ms(delivery: Delivery, decision: Park, now: float) -> int | None:
     if decision.reason == names.REASON_POISON:
         return None
     read = fast_read(delivery.body)
-    return None if read is None else max(1, int((read[1] - now) * 1000))
+    return None if read is None else min(max(1, int((read[1] - now) * 1000)), PARKED_MAX_MS)
 
 
 def _report(
