@@ -115,7 +115,7 @@ def is_marked(delivery: Delivery) -> bool:
 
 def decide(delivery: Delivery, rules: Rules, now: float) -> Decision:
     """The one decision on a delivery. `now` is epoch seconds."""
-    if delivery.delivery_count >= POISON_PARK_COUNT:
+    if delivery.delivery_count >= POISON_PARK_COUNT and delivery.role is not Role.DEAD_PARKED:
         return park(delivery, rules, names.REASON_POISON)
     return _BY_ROLE[delivery.role](delivery, rules, now)
 
@@ -153,7 +153,7 @@ def _from_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
     if delivery.exchange == names.ENTRANCE and not rules.topology.owns(client.id, delivery.shard):
         return Discard("misrouted_copy", key, _NOTHING)
     properties = delivery.properties
-    refused = _refused_unread(delivery, properties, rules)
+    refused = _refused_unread(delivery, properties, rules, client)
     if refused is not None:
         code, text = refused
         return Refuse(code, text, reference_id(delivery.body), client, key, _NOTHING)
@@ -161,7 +161,9 @@ def _from_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
     return _read(delivery, properties, rules, now, owner, key)
 
 
-def _refused_unread(delivery: Delivery, properties: Properties | None, rules: Rules) -> tuple[Code, str] | None:
+def _refused_unread(
+    delivery: Delivery, properties: Properties | None, rules: Rules, client: Client
+) -> tuple[Code, str] | None:
     """Checks that need no body, in order."""
     if properties is None:
         return Code.INVALID_MESSAGE, cause("properties")
@@ -172,6 +174,8 @@ def _refused_unread(delivery: Delivery, properties: Properties | None, rules: Ru
     content_type = properties.content_type
     if content_type == JSON_TYPE:
         return None
+    if not content_type and not client.is_health:
+        content_type = XML_TYPE  # PROTOCOL.md: a partner hub's message with none is XML
     main = (content_type or "").partition(";")[0].strip().lower()
     if main == JSON_TYPE:
         return None
@@ -248,7 +252,7 @@ def _refused_sender(
             return Code.INVALID_MESSAGE, cause("id_prefix", prefix=f"{client.id}_")
     elif sender != client.id:
         prefix = force_prefix(client.id)
-        if not sender.startswith(prefix):
+        if not sender.startswith(prefix) or sender.startswith(names.HEALTH_PREFIX):
             return Code.SENDER_INCONSISTENCY, cause("sender_force", prefix=prefix)
     return None
 
@@ -281,7 +285,7 @@ def _refused_recipient(envelope: Envelope, recipient: str, rules: Rules, kind: s
 
 
 def _from_unknown(delivery: Delivery, rules: Rules, now: float) -> Decision:
-    """ACCEPTANCE 30: a key bound to no client is parked; a directory that knows it by now decides as usual."""
+    """ACCEPTANCE 30: a key bound to no client is parked; a replay decides anew, by the directory of then."""
     return park(delivery, rules, names.REASON_UNKNOWN_KEY)
 
 
