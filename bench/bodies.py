@@ -96,12 +96,16 @@ class Bodies:
         self._invalid_share = invalid_share
         self.templates = make_templates(seed, started, mix, count)
 
-    def message(self, client: int, sender: str, recipient: str, number: int) -> Message:
-        """The `number`-th publish of client `client` (its place in the run), from `sender` to `recipient`."""
+    def message(self, client: int, sender: str, recipient: str, number: int, like: int | None = None) -> Message:
+        """Publish `number` of client `client` (its place in the run), from `sender` to `recipient`.
+
+        `like`: the same message as that number's but for the number, which is what a resend is.
+        """
         templates = self.templates
+        original = number if like is None else like
         # A prime step walks through all bodies before one comes again, and clients start far apart.
-        template = templates[(number * 7919 + client * 104_729) % len(templates)]
-        way = self._way(client, number)
+        template = templates[(original * 7919 + client * 104_729) % len(templates)]
+        way = self._way(client, original)
         if way == "no_inbox":
             recipient = NOBODY
         values = (f"{sender}_{number}".encode(), sender.encode(), recipient.encode())
