@@ -17,7 +17,7 @@ from router.settings.strict import Fault
 from router.topology.budget import budget_faults
 from router.topology.desired import POLICY_PREFIX, DesiredVhost, desired_vhost
 from router.topology.faults import client_faults, vhost_faults
-from router.topology.objects import Actual, ActualVhost, Binding, Rights, TopicRights
+from router.topology.objects import Actual, ActualVhost, Binding, Rights
 from router.topology.operations import (
     Bind,
     CreateExchange,
@@ -193,9 +193,8 @@ def _take(desired: DesiredVhost, actual: ActualVhost, lost: Iterable[Orphan]) ->
         if _is_stray(binding, desired) and binding not in removed:
             yield Unbind(desired.name, binding)
     rights = {right.user: right for right in actual.rights}
-    topics = {right.user: right for right in actual.topic_rights if right.exchange == names.ENTRANCE}
     for orphan in lost:
-        yield _removal(desired, orphan, rights.get(orphan.client_id), topics.get(orphan.client_id))
+        yield _removal(desired, orphan, rights.get(orphan.client_id))
 
 
 def _in_order(binding: Binding) -> tuple[str, str, str]:
@@ -212,19 +211,15 @@ def _is_stray(binding: Binding, desired: DesiredVhost) -> bool:
     return binding.source.startswith("hub.")
 
 
-def _removal(desired: DesiredVhost, orphan: Orphan, rights: Rights | None, topic: TopicRights | None) -> RemoveClient:
+def _removal(desired: DesiredVhost, orphan: Orphan, rights: Rights | None) -> RemoveClient:
     after = next((right for right in desired.rights if right.user == orphan.client_id), None)
-    topic_after = next((right for right in desired.topic_rights if right.user == orphan.client_id), None)
-    before = _while_waiting(after, orphan) if after else rights
     return RemoveClient(
         vhost=desired.name,
         client_id=orphan.client_id,
         queues=orphan.queues,
         bindings=orphan.bindings,
-        rights=before,
-        topic_rights=topic_after or topic,
+        rights=_while_waiting(after, orphan) if after else rights,
         rights_after=after,
-        topic_rights_after=topic_after,
     )
 
 

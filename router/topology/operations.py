@@ -117,8 +117,7 @@ class SetRights(Struct, frozen=True):
 class RemoveClient(Struct, frozen=True):
     """All that a client has in a vhost and should have no more; `removal` does it, or restores it all.
 
-    `rights` and `topic_rights` are what it has now (to restore); the `_after` ones what it keeps (None:
-    nothing).
+    `rights` are what it has meanwhile (to restore), `rights_after` what it keeps (None: nothing).
     """
 
     vhost: str
@@ -126,9 +125,7 @@ class RemoveClient(Struct, frozen=True):
     queues: tuple[str, ...] = ()
     bindings: tuple[Binding, ...] = ()
     rights: Rights | None = None
-    topic_rights: TopicRights | None = None
     rights_after: Rights | None = None
-    topic_rights_after: TopicRights | None = None
 
     def __str__(self) -> str:
         what = [f"queue {queue}" for queue in self.queues]

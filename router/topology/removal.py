@@ -168,10 +168,8 @@ class Remover:
             perform.set_rights(self._api, removal.vhost, removal.rights_after)
 
     def _restore(self, removal: RemoveClient) -> None:
-        """Inboxes first: nobody should be able to send before it can be sent to. Keys before rights."""
+        """Inboxes first: nobody should be able to send before it can be sent to. Key rights were never taken."""
         for binding in sorted(removal.bindings, key=lambda binding: binding.source == names.ENTRANCE):
             perform.bind(self._api, removal.vhost, binding)
-        if removal.topic_rights is not None:
-            perform.set_topic_rights(self._api, removal.vhost, removal.topic_rights)
         if removal.rights is not None:
             perform.set_rights(self._api, removal.vhost, removal.rights)

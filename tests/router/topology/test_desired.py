@@ -42,6 +42,11 @@ def test_every_queue_falls_under_exactly_one_policy(desired: DesiredVhost) -> No
         policy_of(desired, queue.name)
 
 
+@pytest.mark.parametrize("name", ["hub.x.message", "dispatch.message", "message", "fr.x.other"])
+def test_the_inbox_policy_keeps_to_inboxes(desired: DesiredVhost, name: str) -> None:
+    assert not any(policy.name == "hub-inbox" and re.search(policy.pattern, name) for policy in desired.policies)
+
+
 def test_every_queue_refuses_when_full_and_says_how_often_it_delivers(desired: DesiredVhost) -> None:
     for queue in desired.queues:
         definition = policy_of(desired, queue.name).definition

@@ -200,8 +200,7 @@ def test_a_client_that_is_gone_is_removed_with_all_it_had(config: Config) -> Non
     remove, delete = planned(config, (A,), applied(config, A, B), A, B).operations
     assert isinstance(remove, RemoveClient) and delete == DeleteUser(B.id)
     assert set(remove.queues) == set(B.inboxes) and len(remove.bindings) == 4
-    assert remove.rights is not None and remove.topic_rights is not None
-    assert remove.rights_after is None and remove.topic_rights_after is None
+    assert remove.rights is not None and remove.rights_after is None
 
 
 @pytest.mark.parametrize("recorded", [(A,), ()])
@@ -213,6 +212,22 @@ def test_it_is_found_without_a_record_too(config: Config, recorded: tuple[Client
         "- user fr.fire.b",
         "- user fr.health.c",
     ]
+
+
+INNER = Client("fr.health.a.in", naming=Naming.FLAT)  # its inboxes look like those of `fr.health.a`
+
+
+@pytest.mark.parametrize("recorded", [(INNER,), ()])
+def test_an_inbox_with_two_readings_is_that_of_the_known_client(config: Config, recorded: tuple[Client, ...]) -> None:
+    remove, delete = planned(config, (C,), applied(config, C, INNER), *recorded).operations
+    assert isinstance(remove, RemoveClient) and remove.client_id == INNER.id
+    assert set(remove.queues) == set(INNER.inboxes) and delete == DeleteUser(INNER.id)
+
+
+def test_of_two_known_clients_the_in_out_reading_wins(config: Config) -> None:
+    flat = replace(A, naming=Naming.FLAT)
+    *_, remove = planned(config, (flat,), applied(config, A, users=[INNER.id]), A).operations
+    assert isinstance(remove, RemoveClient) and remove.client_id == A.id and set(remove.queues) == set(A.inboxes)
 
 
 def test_a_client_with_rights_only_is_removed(config: Config) -> None:

@@ -63,6 +63,7 @@ def test_the_hubs_headers_say_why_and_whose() -> None:
         ("60000", 10_000, 50_000),
         ("60000", 60_000, 1),
         (str(3 * DAY_MS), 0, DAY_MS),
+        (str(3 * DAY_MS), 1000, DAY_MS - 1000),
         ("soon", 0, DAY_MS),
         (None, -5000, DAY_MS),
     ],
