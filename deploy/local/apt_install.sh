@@ -19,11 +19,13 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
 fi
 
-install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2; }
+# What apt says is of interest only when it fails.
+quietly() { said=$("$@" 2>&1) || { echo "$said" >&2; return 1; }; }
+install() { DEBIAN_FRONTEND=noninteractive quietly apt-get install -y -qq --no-install-recommends "$@"; }
 
-apt-cache show "$@" >/dev/null 2>&1 || apt-get update -qq >&2 || true
+apt-cache show "$@" >/dev/null 2>&1 || quietly apt-get update -qq || true
 # The lists may be older than what the mirror still has.
-install "$@" || { apt-get update -qq >&2 && install "$@"; } || exit 1
+install "$@" || { quietly apt-get update -qq && install "$@"; } || exit 1
 
 case " $* " in
 # Nor at the next boot.
