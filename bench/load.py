@@ -17,11 +17,12 @@ from bench.amqp import Publisher, properties
 from bench.bodies import Bodies
 from bench.job import Line, SendJob
 from bench.journal import NOWHERE, JournalWriter, Kind
-from bench.steering import END, STATUS_SECONDS, STOP, Steering, main, tell
+from bench.steering import END, GO, STATUS_SECONDS, STOP, Steering, main, tell
 from router.core.errors import BrokerError
 from router.core.names import ENTRANCE
 
 TICK_SECONDS: Final = 0.005
+ENDLESS: Final = 1 << 62
 BACK_OFF_SECONDS: Final = (0.1, 0.2, 0.5, 1.0)
 NACK_PAUSE_SECONDS: Final = 0.2
 CONNECTING_AT_ONCE: Final = 8
@@ -195,10 +196,11 @@ class Load:
         """Make messages due: all at once without a rate, by the clock with one."""
         job, senders = self.job, self.senders
         if not job.rate:
-            for index, sender in enumerate(senders):
-                share = job.count // len(senders) + (index < job.count % len(senders))
-                sender.remaining = share if job.count else 1 << 62
-                sender.pump()
+            self._share_out(job.hold_at or job.count or ENDLESS)
+            if job.hold_at:
+                while not steering.said(GO):
+                    await steering.wait(STATUS_SECONDS)
+                self._share_out(job.count - job.hold_at)
             return
         await self.all_connected.wait()
         begun, planned = time.monotonic_ns(), 0
@@ -211,6 +213,12 @@ class Load:
                 sender.plan_pump()
                 planned += 1
             await asyncio.sleep(TICK_SECONDS)
+
+    def _share_out(self, count: int) -> None:
+        """Messages to be sent as fast as confirms come, evenly over the senders."""
+        for index, sender in enumerate(self.senders):
+            sender.remaining += count // len(self.senders) + (index < count % len(self.senders))
+            sender.pump()
 
     def _tell(self, done: bool = False) -> None:
         self.journal.flush()

@@ -1,0 +1,72 @@
+"""The broker's own shovel as the router's measure: the same queues, on-confirm, no validation.
+
+One dynamic shovel a shard, from the shard queue to an exchange that sends each client's key to the inbox that the
+router would send it to. It checks nothing, reports nothing and marks nothing: what it costs is what moving costs.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote
+
+from bench.child import LoadError
+from bench.hub import BenchHub
+from bench.job import Line
+from router.core.names import shard_queue
+from router.topology.management import NotFound
+
+EXCHANGE: Final = "hub.bench"
+NAME: Final = "bench-"
+RUNNING_SECONDS: Final = 20.0
+
+
+class Shovels:
+    """The shovels of a bench's vhost. `direct`: through Erlang messages inside the node, as fast as a shovel can be;
+    else through AMQP over loopback, as the router."""
+
+    def __init__(self, hub: BenchHub, lines: Sequence[Line], prefetch: int, direct: bool) -> None:
+        self._hub, self._lines, self._prefetch = hub, lines, prefetch
+        management = hub.config.management
+        secret = f"{quote(management.user, safe='')}:{quote(management.secret(), safe='')}"
+        broker = hub.config.broker
+        place = "" if direct else f"{broker.host}:{broker.port}"
+        self._uri = f"amqp://{secret}@{place}/{quote(hub.vhost, safe='')}"
+        self._names = [f"{NAME}{shard:02d}" for shard in range(hub.config.topology.shards)]
+
+    def prepare(self) -> None:
+        """The exchange, its bindings and the right to shovel. Raises ManagementError."""
+        api, vhost = self._hub.api, self._hub.vhost
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        api.put("permissions", vhost, self._hub.config.management.user, body=everything)
+        api.put("exchanges", vhost, EXCHANGE, body={"type": "direct", "durable": True})
+        for key, inbox in {(line.keys[kind], line.inboxes[kind]) for line in self._lines for kind in line.keys}:
+            api.post("bindings", vhost, "e", EXCHANGE, "q", inbox, body={"routing_key": key, "arguments": {}})
+
+    def start(self) -> None:
+        """Make the shovels; they begin at once. Raises ManagementError."""
+        for shard, name in enumerate(self._names):
+            value = {
+                "src-protocol": "amqp091",
+                "src-uri": self._uri,
+                "src-queue": shard_queue(shard),
+                "src-prefetch-count": self._prefetch,
+                "dest-protocol": "amqp091",
+                "dest-uri": self._uri,
+                "dest-exchange": EXCHANGE,
+                "ack-mode": "on-confirm",
+                "reconnect-delay": 1,
+            }
+            self._hub.api.put("parameters", "shovel", self._hub.vhost, name, body={"value": value})
+
+    def stop(self) -> None:
+        """Remove them, and wait until they are gone. Raises ManagementError, LoadError."""
+        for name in self._names:
+            try:
+                self._hub.api.delete("parameters", "shovel", self._hub.vhost, name)
+            except NotFound:
+                continue
+        deadline = time.monotonic() + RUNNING_SECONDS
+        while self._hub.api.get("shovels", self._hub.vhost):
+            if time.monotonic() > deadline:
+                raise LoadError("the shovels do not end")
+            time.sleep(0.1)
