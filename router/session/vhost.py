@@ -32,6 +32,8 @@ STANDBY_DELAY_SECONDS: Final = 1.0
 """A worker's own shards first; by then every worker that starts with it has its own."""
 TICK_SECONDS: Final = 0.5
 LATE_SECONDS: Final = 2.0
+PROBE_SECONDS: Final = 5.0
+"""Between two probes: an empty message that lives for a second, a few a minute for each worker."""
 PAIR_BACKOFF_SECONDS: Final = 1.0
 """Before a pair that failed alone subscribes again; a queue that is missing is asked for once a second."""
 
@@ -193,6 +195,7 @@ class VhostSession:
         await self._subscribe_all(self._own)
         self._open_now = True
         self._status(True, "")
+        self._spawn(self._probe_often(self._publishing))
         self._spawn(self._subscribe_standby())
 
     async def _prove_stored(self, link: Link) -> None:
@@ -208,6 +211,12 @@ class VhostSession:
             await probe
         finally:
             probe.cancel()
+
+    async def _probe_often(self, link: Link) -> None:
+        """An idle session learns of an alarm or of silence only by publishing, and `/readyz` must tell the truth."""
+        while True:
+            await asyncio.sleep(PROBE_SECONDS)
+            await self._prove_stored(link)
 
     async def _subscribe_standby(self) -> None:
         await asyncio.sleep(STANDBY_DELAY_SECONDS)
