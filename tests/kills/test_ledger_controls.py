@@ -26,7 +26,7 @@ def run(hub: Hub, sabotage: str) -> Verdict:
 def test_the_honest_router_passes(make_hub: Callable[[int], Hub]) -> None:
     verdict = run(make_hub(CLIENTS), "")
     assert verdict.ok, verdict.faults
-    assert verdict.marked_duplicates > 0, "no kill struck between a confirm and its acknowledgement: controls prove nothing"
+    assert verdict.marked_duplicates > 0, "no kill struck between a confirm and its ack: the controls prove nothing"
 
 
 def test_a_router_that_acknowledges_before_the_confirm_loses(make_hub: Callable[[int], Hub]) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from router.core import names
+from router.core.directory import Client
 from router.topology.management import Management
 from tests.kills.conftest import Hub
 from tests.support.amqp import Amqp, Properties
@@ -21,25 +22,27 @@ def parked(api: Management, vhost: str) -> list[dict[str, object]]:
     return found
 
 
+def log_in(hub: Hub, client: Client) -> Amqp:
+    target = hub.bench.target
+    return Amqp(target.address.host, target.address.port, target.address.vhost, client.id, target.clients_password)
+
+
 def test_exactly_the_poison_is_parked(make_hub: Callable[[int], Hub]) -> None:
     hub = make_hub(CLIENTS + 1)
     *neighbours, killer = hub.clients
-    target = hub.bench.target
     poison = message(killer.id, neighbours[0].id)
     poison["descriptor"]["explicitAddress"]["explicitAddressScheme"] = POISON.decode()
     with hub.load(neighbours, count=MESSAGES, rate=2000.0, read_live=False) as load:
         load.start()
         load.wait_confirmed(MESSAGES // 3)
-        with Amqp(target.address.host, target.address.port, target.address.vhost, killer.id, target.clients_password) as amqp:
+        with log_in(hub, killer) as amqp:
             properties = Properties(content_type="application/json", delivery_mode=2)
             amqp.publish(names.ENTRANCE, killer.publish_keys[0], encoded(poison), properties)
             assert amqp.confirm()
         load.wait_sent(30.0)
         with hub.run("poisoned"):
             verdict = load.finish(hub.idle)
-            with Amqp(
-                target.address.host, target.address.port, target.address.vhost, killer.id, target.clients_password
-            ) as amqp:
+            with log_in(hub, killer) as amqp:
                 report = amqp.take(killer.inbox("info"), 60.0)
     assert verdict.ok, verdict.faults
     assert verdict.delivered == verdict.confirmed == MESSAGES
