@@ -46,9 +46,11 @@ class Received(MessageEvent, tag="received"):
 
 
 class Forwarded(MessageEvent, tag="forwarded"):
-    """Every output is confirmed; `queue` is the inbox, `latency_ms` runs from delivery to last confirm."""
+    """Every output is confirmed; `queue` is the inbox, `latency_ms` runs from delivery to last confirm.
+    `not_persistent`: its sender, a partner hub, did not publish it persistent; the hub stores it so all the same."""
 
     latency_ms: float = 0.0
+    not_persistent: bool = False
 
 
 class Refused(MessageEvent, tag="refused"):

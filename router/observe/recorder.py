@@ -91,6 +91,7 @@ class Recorder:
                     body_bytes=len(delivery.body),
                     possible_duplicate=delivery.marked,
                     latency_ms=round(latency_seconds * 1000.0, 3),
+                    not_persistent=delivery.properties is not None and not delivery.properties.persistent,
                 )
             )
             return
