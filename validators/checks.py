@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from validators.collect import collect
-from validators.faults import ContentFaults, Fault, Findings, field_path
+from validators.faults import ContentFaults, EnoughFaults, Fault, Findings, field_path
 from validators.nodes import Object
 from validators.verdict import Verdict
 
@@ -92,10 +92,13 @@ class Checks:
 
     def _found(self, value: Any, outline: Model, with_messages: bool = True) -> tuple[Fault, ...]:
         findings = Findings()
-        collect(value, outline.node, "$", findings)
-        if with_messages:
-            for path, message in _messages(value):
-                self._collect_message(message, path, findings)
+        try:
+            collect(value, outline.node, "$", findings)
+            if with_messages:
+                for path, message in _messages(value):
+                    self._collect_message(message, path, findings)
+        except EnoughFaults:
+            pass
         # The verdict stands even where no fault can be named; the tests know of no such case.
         return findings.faults() or (Fault("$", "model", outline.name, "object"),)
 

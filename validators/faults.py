@@ -24,10 +24,13 @@ RULES: Final = (
     "max_items",
     "use_case",  # not exactly one use case
     "model",  # refused by the model, no nearer cause known
-    "more",  # further faults that were counted and not listed: `expected` is how many
+    "more",  # further faults that were counted and not listed: `expected` is how many (at least, from `MAX_COUNTED` on)
 )
 MAX_NAME_LENGTH: Final = 64
 MAX_FAULTS: Final = 500
+"""How many faults are listed; beyond, they are counted."""
+MAX_COUNTED: Final = 10_000
+"""How many are counted; beyond, the search ends: a message made to be wrong everywhere must not cost more."""
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}").fullmatch
 
@@ -50,6 +53,10 @@ class ContentFaults(Exception):
         self.faults = tuple(faults)
 
 
+class EnoughFaults(Exception):
+    """`MAX_COUNTED` faults have been found: the search may end."""
+
+
 class Findings:
     """Faults as they are found: the first `MAX_FAULTS` are kept, the rest is counted, so that memory stays bounded."""
 
@@ -58,11 +65,13 @@ class Findings:
         self._more = 0
 
     def add(self, path: str, rule: str, expected: str, found: str) -> None:
-        """Keep or count one fault."""
+        """Keep or count one fault; EnoughFaults when the search may end."""
         if len(self._faults) < MAX_FAULTS:
             self._faults.append(Fault(path, rule, expected, found))
         else:
             self._more += 1
+            if self._more + MAX_FAULTS >= MAX_COUNTED:
+                raise EnoughFaults
 
     def full(self) -> bool:
         """Whether further faults are only counted (their path need not be made)."""

@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validators.faults import MAX_FAULTS, Findings, field_path, kind_of
+from validators.faults import MAX_COUNTED, MAX_FAULTS, EnoughFaults, Findings, field_path, kind_of
 
 
 def test_paths() -> None:
@@ -33,3 +34,7 @@ def test_findings_are_bounded() -> None:
         findings.add("$", "type", "string", "null")
     assert len(findings.faults()) == MAX_FAULTS + 1
     assert findings.faults()[-1].expected == "7"
+    with pytest.raises(EnoughFaults):
+        for _ in range(MAX_COUNTED):
+            findings.add("$", "type", "string", "null")
+    assert findings.faults()[-1].expected == str(MAX_COUNTED - MAX_FAULTS)
