@@ -133,7 +133,7 @@ def unroutable(forward: Forward) -> Refuse:
     return Refuse(
         Code.UNROUTABLE_MESSAGE,
         cause("no_inbox", queue=forward.queue),
-        forward.facts.distribution_id,
+        forward.facts.distribution_id or names.NO_REFERENCE,
         forward.client,
         forward.key,
         forward.facts,
@@ -219,7 +219,7 @@ def _read(delivery: Delivery, properties: Properties, rules: Rules, now: float, 
         or _refused_recipient(envelope, recipient, rules, kind)
     )
     if refused is not None:
-        return Refuse(refused[0], refused[1], facts.distribution_id, client, key, facts)
+        return Refuse(refused[0], refused[1], facts.distribution_id or names.NO_REFERENCE, client, key, facts)
     expiration_ms = max(1, int(left_ms)) if left_ms < rules.inbox_ttl_ms else None
     return Forward(rules.directory.inbox(recipient, kind), expiration_ms, expires, client, key, facts)
 
