@@ -22,6 +22,7 @@ from pamqp import commands
 import schemas
 from deploy.local import LocalCluster
 from router.core.directory import Client, Format, Naming
+from router.core.shards import shard_of
 from router.settings.directory_file import write_directory
 from router.settings.topology_file import read_topology
 from router.topology.management import Management
@@ -59,6 +60,12 @@ S = "fr.fire.nexsis.sdis-50"
 PARTNER = "fr.fire.nexsis"
 POLICE = "fr.police.hub.pn75"
 FENCE = "fr.health.fence"
+TWIN = next(
+    client_id
+    for client_id in (f"fr.health.twin{number}" for number in range(1000))
+    if shard_of(client_id, SHARDS) == shard_of(A, SHARDS)
+)
+"""A client whose messages pass the same shard as A's."""
 CLIENTS = (
     Client(A, editor="essai"),
     Client(A2, naming=Naming.FLAT),
@@ -66,6 +73,7 @@ CLIENTS = (
     Client(PARTNER, format=Format.JSON),
     Client(POLICE, format=Format.JSON),
     Client(FENCE),
+    Client(TWIN),
     *(Client(f"fr.health.samu{number:03d}") for number in range(1, 9)),
 )
 """A and A2 health clients in JSON (one of each naming), S a fire-service client, partner hubs of two forces."""
