@@ -16,7 +16,7 @@ from bench.child import LoadError
 from bench.hub import MARKER_INBOX, MIB, BenchHub, RouterProcess, make_clients, make_markers
 from bench.hub_queues import depths, hub_is_idle
 from bench.job import Line, lines_of, ring
-from bench.markers import BACK, FRONT, Drain, Markers
+from bench.markers import Drain, Markers
 from bench.procstat import cpu_seconds, describe_machine, load_average
 from bench.results import ROUTER, SHOVEL, Options, Result, Round
 from bench.run import IDLE_LOOKS, IDLE_SECONDS, LoadRun
@@ -42,6 +42,7 @@ class DrainBench:
         clients = make_clients(options.clients)
         markers, inbox = make_markers(options.shards), Client(id=MARKER_INBOX, editor="bench")
         room = (options.messages + options.run_up) * BYTES_PER_MESSAGE
+        self._bodies = Bodies(options.seed, time.time(), parse_mix(options.mix))
         self._pairs = ring(clients)
         self._marker_lines = lines_of([(marker, inbox) for marker in markers])
         self._hub = BenchHub(
@@ -85,19 +86,16 @@ class DrainBench:
             self._hub.target,
             self._pairs,
             self._folder / "load",
-            count=options.messages + options.run_up,
-            hold_at=options.run_up,
+            count=options.messages,
             seed=options.seed,
             mix=dict(parse_mix(options.mix)),
             read_live=False,
         ) as load:
-            markers = Markers(self._hub.target, self._marker_lines)
+            markers = Markers(self._hub.target, self._marker_lines, self._bodies, options.run_up)
+            asyncio.run(markers.publish_front())
             load.start()
-            load.wait_confirmed(options.run_up, DRAIN_SECONDS)
-            asyncio.run(markers.publish(FRONT))
-            load.go()
             load.wait_sent(DRAIN_SECONDS)
-            asyncio.run(markers.publish(BACK))
+            asyncio.run(markers.publish_back())
             self._say(f"round {number} {forwarder}: draining")
             drain, rss = self._router(markers) if forwarder == ROUTER else (self._shovel(markers, shovels), ())
             self._say(f"round {number} {forwarder}: reading the inboxes")
@@ -105,7 +103,7 @@ class DrainBench:
         return Round(
             number=number,
             forwarder=forwarder,
-            messages=options.messages,
+            messages=options.messages + drain.run_up_left,
             seconds=drain.seconds,
             skew_seconds=drain.skew_seconds,
             cpu_seconds=drain.cpu_seconds(1) if forwarder == ROUTER else 0.0,
@@ -164,9 +162,6 @@ class DrainBench:
             looks = looks + 1 if idle() else 0
 
     def _body_bytes(self) -> float:
-        bodies = Bodies(self._options.seed, time.time(), parse_mix(self._options.mix))
-        sizes = [
-            len(bodies.message(0, self._pairs[0][0].id, self._pairs[0][1].id, number).body)
-            for number in range(len(bodies.templates))
-        ]
-        return sum(sizes) / len(sizes)
+        sender, recipient = self._pairs[0]
+        count = len(self._bodies.templates)
+        return sum(len(self._bodies.message(0, sender.id, recipient.id, n).body) for n in range(count)) / count

@@ -42,8 +42,7 @@ class Target(Struct, frozen=True):
 class SendJob(Struct, frozen=True):
     """For `bench.load`. `rate` messages a second over all lines; 0: as fast as confirms come, `window` in flight each.
 
-    `count` messages in all, 0: until told to stop. Without a rate, `hold_at` of them first, the rest when told to go.
-    A line's first publish is number `first_number`.
+    `count` messages in all, 0: until told to stop. A line's first publish is number `first_number`.
     """
 
     target: Target
@@ -56,7 +55,6 @@ class SendJob(Struct, frozen=True):
     invalid_share: float = 0.0
     rate: float = 0.0
     count: int = 0
-    hold_at: int = 0
     window: int = 200
     bodies: int = 5_000
     first_number: int = 1

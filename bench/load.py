@@ -17,7 +17,7 @@ from bench.amqp import Publisher, properties
 from bench.bodies import Bodies
 from bench.job import Line, SendJob
 from bench.journal import NOWHERE, JournalWriter, Kind
-from bench.steering import END, GO, STATUS_SECONDS, STOP, Steering, main, tell
+from bench.steering import END, STATUS_SECONDS, STOP, Steering, main, tell
 from router.core.errors import BrokerError
 from router.core.names import ENTRANCE
 
@@ -196,11 +196,7 @@ class Load:
         """Make messages due: all at once without a rate, by the clock with one."""
         job, senders = self.job, self.senders
         if not job.rate:
-            self._share_out(job.hold_at or job.count or ENDLESS)
-            if job.hold_at:
-                while not steering.said(GO):
-                    await steering.wait(STATUS_SECONDS)
-                self._share_out(job.count - job.hold_at)
+            self._share_out(job.count or ENDLESS)
             return
         await self.all_connected.wait()
         begun, planned = time.monotonic_ns(), 0

@@ -1,8 +1,10 @@
 """Where a drain begins and ends: one message at the front and one at the back of each shard, and their arrival.
 
-A marker is a message like all others, so it cannot overtake or fall behind in its shard. The first front marker to
-arrive begins the measured drain: before it lies a run-up, in which processes start and connect; the last back marker
-ends it. Both are seen by the harness as a recipient, and CPU times are read in that very moment.
+A marker is a message like all others, so it cannot overtake or fall behind in its shard. Before the front markers lies
+a run-up, the same number of messages in each shard, in which processes start and connect. The first front marker to
+arrive begins the measured drain, the last back marker ends it; CPU times are read in those very moments. Run-up and
+markers all go to one inbox that the harness reads meanwhile: what is left of the run-up when the drain begins is
+counted, so that the number of messages between the two moments is exact.
 """
 
 import asyncio
@@ -18,12 +20,16 @@ from bench.bodies import Bodies
 from bench.child import LoadError
 from bench.job import Line, Target
 from bench.reading import read
+from bench.run import NUMBERS_PER_SECOND
 from router.core.errors import BrokerError
-from router.core.names import ACK, ENTRANCE
+from router.core.names import ENTRANCE
 
-FRONT: Final = 1
-BACK: Final = 2
+FRONT: Final = 0
+"""Number of a front marker, from the round's first number on; its run-up has the numbers below it."""
+BACK: Final = 1
 STORE_SECONDS: Final = 60.0
+BATCH: Final = 200
+"""Run-up messages in flight on one connection: 660 KB of 3.3 KB bodies."""
 
 
 class Moment(Struct, frozen=True):
@@ -34,11 +40,13 @@ class Moment(Struct, frozen=True):
 
 
 class Drain(Struct, frozen=True):
-    """From the first front marker to the last back marker. `skew_seconds`: until the last front marker had come too."""
+    """From the first front marker to the last back marker. `skew_seconds`: until the last front marker had come too;
+    `run_up_left`: messages of the run-up, markers included, that arrived in between."""
 
     begin: Moment
     end: Moment
     skew_seconds: float
+    run_up_left: int
 
     @property
     def seconds(self) -> float:
@@ -49,36 +57,53 @@ class Drain(Struct, frozen=True):
 
 
 class Markers:
-    """The markers of one round. `lines` are the marker clients', one a shard, all to one recipient."""
+    """The markers and the run-up of one round. `lines` are the marker clients', one a shard, all to one recipient."""
 
-    def __init__(self, target: Target, lines: Sequence[Line]) -> None:
-        self._target, self._lines = target, lines
-        self._bodies = Bodies(1, time.time(), {"rc-ref": 1}, count=1)
-        self._first = int(time.time()) * 1_000_000
+    def __init__(self, target: Target, lines: Sequence[Line], bodies: Bodies, run_up: int) -> None:
+        self._target, self._lines, self._bodies = target, lines, bodies
+        self._run_up = run_up // len(lines)
+        self._first = int(time.time()) * NUMBERS_PER_SECOND + NUMBERS_PER_SECOND // 2
         self._fronts: dict[str, float] = {}
         self._backs: set[str] = set()
+        self._arrived = self._arrived_before = 0
         self._begin: Moment | None = None
         self._end: Moment | None = None
         self._cpu: Callable[[], tuple[float, ...]] = tuple
         self._done = asyncio.Event()
         self._lost = ""
 
-    async def publish(self, which: int) -> None:
-        """One into each shard, confirmed. Raises BrokerError, TimeoutError."""
+    async def publish_front(self) -> None:
+        """The run-up and a front marker into each shard, confirmed. Raises BrokerError, TimeoutError."""
         for line in self._lines:
-            answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            publisher: Publisher[None] = Publisher(self._url(line.sender), _first_answer(answered), lambda _: None)
-            await publisher.open()
-            try:
-                number = self._first + which
-                message = self._bodies.message(0, line.sender, line.recipient, number)
-                raw = properties(message.content_type, message.delivery_mode, f"{line.sender}_{number}")
-                publisher.publish(ENTRANCE, line.keys[message.kind], raw, message.body, None)
+            await self._publish(line, range(self._first + FRONT - self._run_up, self._first + FRONT + 1))
+
+    async def publish_back(self) -> None:
+        """A back marker into each shard, confirmed. Raises BrokerError, TimeoutError."""
+        for line in self._lines:
+            await self._publish(line, range(self._first + BACK, self._first + BACK + 1))
+
+    async def _publish(self, line: Line, numbers: range) -> None:
+        answered = asyncio.Event()
+
+        def on_confirm(_: None, stored: bool) -> None:
+            if not stored or not publisher.in_flight:
+                answered.set()
+
+        publisher: Publisher[None] = Publisher(self._url(line.sender), on_confirm, lambda _: answered.set())
+        await publisher.open()
+        try:
+            for start in range(0, len(numbers), BATCH):
+                answered.clear()
+                for number in numbers[start : start + BATCH]:
+                    message = self._bodies.message(0, line.sender, line.recipient, number)
+                    raw = properties(message.content_type, message.delivery_mode, f"{line.sender}_{number}")
+                    publisher.publish(ENTRANCE, line.keys[message.kind], raw, message.body, None)
                 publisher.flush()
-                if not await asyncio.wait_for(answered, STORE_SECONDS):
-                    raise BrokerError("a shard is full")
-            finally:
-                await publisher.close()
+                await asyncio.wait_for(answered.wait(), STORE_SECONDS)
+                if publisher.in_flight:
+                    raise BrokerError("a marker was not stored")
+        finally:
+            await publisher.close()
 
     async def watch(
         self, begin: Callable[[], None], cpu: Callable[[], tuple[float, ...]], alive: Callable[[], None], seconds: float
@@ -90,7 +115,7 @@ class Markers:
         """
         self._cpu = cpu
         reader = Reader(self._url(self._lines[0].recipient), self._take, self._reader_lost)
-        await reader.open([self._lines[0].inboxes[ACK]], 100)
+        await reader.open(self._lines[0].inboxes.values(), 300)
         try:
             await asyncio.to_thread(begin)
             deadline = time.monotonic() + seconds
@@ -108,7 +133,8 @@ class Markers:
         finally:
             await reader.close()
         assert self._begin is not None and self._end is not None  # `_take` set both
-        return Drain(self._begin, self._end, max(self._fronts.values()) - self._begin.seconds)
+        skew = max(self._fronts.values()) - self._begin.seconds
+        return Drain(self._begin, self._end, skew, self._arrived - self._arrived_before)
 
     def _url(self, user: str) -> URL:
         return self._target.address.url(user, self._target.clients_password)
@@ -120,21 +146,15 @@ class Markers:
         arrival = read(raw_properties, body)
         if arrival is None:
             return
-        now = time.monotonic()
-        if arrival.number == self._first + FRONT:
+        now, which = time.monotonic(), arrival.number - self._first
+        if -self._run_up <= which <= BACK:
+            self._arrived += 1
+        if which == FRONT:
             if self._begin is None:
-                self._begin = Moment(now, self._cpu())
+                self._begin, self._arrived_before = Moment(now, self._cpu()), self._arrived
             self._fronts.setdefault(arrival.client, now)
-        elif arrival.number == self._first + BACK:
+        elif which == BACK:
             self._backs.add(arrival.client)
             if len(self._backs) == len(self._lines) and self._end is None:
                 self._end = Moment(now, self._cpu())
                 self._done.set()
-
-
-def _first_answer(answered: "asyncio.Future[bool]") -> Callable[[None, bool], None]:
-    def on_confirm(_: None, stored: bool) -> None:
-        if not answered.done():
-            answered.set_result(stored)
-
-    return on_confirm

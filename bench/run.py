@@ -27,7 +27,7 @@ from bench.child import POLL_SECONDS, LoadError, LoadProcess
 from bench.job import ReadJob, SendJob, Target, inboxes_of, lines_of, mailboxes_of
 from bench.journal import RECORD_BYTES, feed, records
 from bench.ledger import Ledger, Verdict
-from bench.steering import FENCE, GO, STOP
+from bench.steering import FENCE, STOP
 from router.core.directory import Client
 
 CONNECT_SECONDS: Final = 60.0
@@ -62,9 +62,8 @@ class LoadRun:
 
     `pairs` are (sender, recipient): clients that exist on the broker with the target's password, each a sender once,
     and whose inboxes nobody else reads. `rate` is messages a second over all senders, 0 as fast as confirms come with
-    `window` in flight each; `count` messages in all, 0 until `finish`; without a rate, `hold_at` of them at first and
-    the rest after `go`. With `read_live` False the inboxes are read at the end only. The broker's address must be
-    loopback: a load is not for other people's brokers.
+    `window` in flight each; `count` messages in all, 0 until `finish`. With `read_live` False the inboxes are read at
+    the end only. The broker's address must be loopback: a load is not for other people's brokers.
     """
 
     def __init__(
@@ -75,7 +74,6 @@ class LoadRun:
         *,
         rate: float = 0.0,
         count: int = 0,
-        hold_at: int = 0,
         window: int = 200,
         seed: int = 1,
         mix: dict[str, float] | None = None,
@@ -95,7 +93,7 @@ class LoadRun:
         first = int(time.time()) * NUMBERS_PER_SECOND
         self._send = SendJob(
             target, lines, self._inboxes, str(folder / f"{name}.sent"), seed, time.time(), mix or dict(HEADLINE),
-            invalid_share, rate, count, hold_at, window, bodies, first,
+            invalid_share, rate, count, window, bodies, first,
         )  # fmt: skip
         reports = {line.sender: line.reports for line in lines}
         self._read = ReadJob(target, reports, mailboxes, self._inboxes, str(folder / f"{name}.read"), first)
@@ -154,11 +152,6 @@ class LoadRun:
             return progress.received + progress.reported >= count
 
         self._until(f"{count} messages did not arrive", enough, seconds)
-
-    def go(self) -> None:
-        """Send the rest of the count."""
-        assert self._sending is not None  # started
-        self._sending.say(GO)
 
     # ---- the end ---------------------------------------------------------------------------------
 

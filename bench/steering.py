@@ -16,8 +16,6 @@ import uvloop
 
 STATUS_SECONDS: Final = 0.2
 LENGTH_BYTES: Final = 12
-GO: Final = "go"
-"""Go on with what is left of the count."""
 STOP: Final = "stop"
 """No new messages; finish what is begun, then end."""
 FENCE: Final = "fence"
