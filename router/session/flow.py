@@ -212,6 +212,7 @@ class Flow:
                 return
             output = outputs.forward(delivery, decision, wall)
             output.kind = Kind.TRIAL
+            output.published_at = self._clock()
             self._hooks.trial(output)
             return
         self._publish(pair, outputs.forward(delivery, decision, wall))
@@ -252,11 +253,12 @@ class Flow:
             self._publish(pair, output)
 
     def _publish(self, pair: Pair, output: Output) -> None:
+        method = pair.method(output.exchange, output.queue)  # first: an exception may not cost a number
         output.published_at = self._clock()
         number = pair.outputs.add(output)
         self.unconfirmed_bytes += len(output.body)
         out = self._publishes
-        out.append(pair.method(output.exchange, output.queue))
+        out.append(method)
         properties = b"".join((output.first, pack_number(number), output.last))
         outbound.content(pair.publish_number, properties, output.body, self.max_frame_bytes, out)
 
