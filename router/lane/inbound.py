@@ -75,11 +75,12 @@ class _Partial:
 class Inbound:
     """Parser of one connection's incoming bytes.
 
-    `max_frame_bytes` is the negotiated frame_max; `max_body_bytes` bounds the memory of one content in the making.
+    `max_frame_bytes` is the negotiated frame_max, to be set when it is known; `max_body_bytes` bounds the memory of one
+    content in the making.
     """
 
     def __init__(self, max_frame_bytes: int, max_body_bytes: int) -> None:
-        self._max_frame_bytes = max_frame_bytes
+        self.max_frame_bytes = max_frame_bytes
         self._max_body_bytes = max_body_bytes
         self._rest = b""
         self._hot: set[int] = set()
@@ -106,7 +107,7 @@ class Inbound:
         if self._rest:
             data = self._rest + data
         at, end = 0, len(data)
-        hot, partial, largest = self._hot, self._partial, self._max_frame_bytes + SLACK_BYTES
+        hot, partial, largest = self._hot, self._partial, self.max_frame_bytes + SLACK_BYTES
         others: list[bytes] = []
         while end - at >= FRAME_OVERHEAD_BYTES:
             kind, channel, size = _FRAME(data, at)

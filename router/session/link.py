@@ -56,7 +56,7 @@ class Link:
             raise
         negotiated = self._connection.connection_tune.frame_max
         if negotiated:
-            self.max_frame_bytes = negotiated
+            self.max_frame_bytes = self.inbound.max_frame_bytes = negotiated
 
     async def channel(self, confirms: bool) -> AbstractChannel:
         """A new channel, its hot frames taken by the lane. Raises BrokerError."""
