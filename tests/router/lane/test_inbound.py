@@ -184,6 +184,18 @@ def test_a_frame_larger_than_the_bound_is_refused_from_its_header_alone() -> Non
             fed(pack(">BHI", 3, channel, 2**32 - 1) + b"x")
 
 
+def test_the_bound_follows_what_is_negotiated() -> None:
+    """A broker with a larger frame_max sends larger frames; the lane would end every connection to it."""
+    method = made_frame(1, CONSUMING, DELIVER)
+    size = FRAME_MAX_BYTES + SLACK_BYTES + 1
+    parser = Inbound(FRAME_MAX_BYTES, 2 * size)
+    parser.take_channel(CONSUMING)
+    parser.max_frame_bytes = size
+    head = frame.marshal(header.ContentHeader(0, size, wire.properties()), CONSUMING)
+    events, _ = fed(method, head, frame.marshal(ContentBody(b"x" * size), CONSUMING), parser=parser)
+    assert len(events) == 1
+
+
 def test_a_header_frame_that_the_broker_made_a_little_larger_than_frame_max_is_read() -> None:
     """RabbitMQ adds x-delivery-count or x-death to a client's headers without looking at frame_max; refusing the frame
     would let one client end the connection again and again."""
