@@ -6,7 +6,6 @@ router measures itself; what a confirm or a delivery means is decided here and i
 
 from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeVar
-from urllib.parse import quote
 
 import aiormq
 from msgspec import Struct
@@ -37,9 +36,8 @@ class Address(Struct, frozen=True):
             password=password,
             host=self.host,
             port=self.port,
-            path="/" + quote(self.vhost, safe=""),
+            path=f"/{self.vhost}",  # aiormq takes what is behind the first slash as it is
             query={"heartbeat": "30", "name": f"hubex bench {user}"},
-            encoded=False,
         )
 
 
