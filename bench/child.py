@@ -58,6 +58,8 @@ class LoadProcess:
     def say(self, word: str) -> None:
         """Steer it. A process that has ended hears nothing."""
         assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            return
         try:
             self._process.stdin.write(word.encode() + b"\n")
             self._process.stdin.flush()
@@ -83,7 +85,7 @@ class LoadProcess:
         return False
 
     def end(self) -> None:
-        """Have it end now; killed when it does not. Its journal is complete unless it was killed."""
+        """Have it end now; killed when it does not. Its journal is complete unless it was killed. May be repeated."""
         self.say(END)
         try:
             self._process.wait(END_SECONDS)

@@ -59,25 +59,33 @@ class DrainBench:
         """All rounds; `finished` gets each as it ends. Raises what its parts raise: none is tried again."""
         load_before = load_average()
         started = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        self._hub.apply()
+        self._hub.remove()
+        try:
+            self._hub.apply()
+            rounds = self._rounds(finished)
+            machine = describe_machine(self._hub.versions())
+        finally:
+            self._hub.remove()
+        return Result(
+            command="run",
+            started=started,
+            options=self._options,
+            body_bytes_mean=self._body_bytes(),
+            machine=machine,
+            load_before=load_before,
+            rounds=tuple(rounds),
+        )
+
+    def _rounds(self, finished: Callable[[Round], None]) -> list[Round]:
         lines: Sequence[Line] = [*lines_of(self._pairs), *self._marker_lines]
         shovels = Shovels(self._hub, lines, self._options.prefetch, self._options.shovel_direct)
         shovels.prepare()
         rounds = []
         for number in range(1, self._options.rounds + 1):
             for forwarder in (ROUTER, SHOVEL):
-                each = self._round(number, forwarder, shovels)
-                finished(each)
-                rounds.append(each)
-        return Result(
-            command="run",
-            started=started,
-            options=self._options,
-            body_bytes_mean=self._body_bytes(),
-            machine=describe_machine(self._hub.versions()),
-            load_before=load_before,
-            rounds=tuple(rounds),
-        )
+                rounds.append(self._round(number, forwarder, shovels))
+                finished(rounds[-1])
+        return rounds
 
     def _round(self, number: int, forwarder: str, shovels: Shovels) -> Round:
         options = self._options

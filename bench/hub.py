@@ -1,5 +1,6 @@
 """A hub made for a bench: its clients, its configuration and topology on a local cluster, and `hubex run` on it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from router.core.shards import shard_of
 from router.settings.config import Config, load_config
 from router.settings.directory_file import write_directory
 from router.topology.apply import apply, management_of
-from router.topology.management import Management
+from router.topology.management import Management, NotFound
 
 VHOST: Final = "bench"
 MIB: Final = 1024 * 1024
@@ -79,6 +80,11 @@ class BenchHub:
     def apply(self) -> None:
         """Make the queues, bindings and rights. Raises SettingsError, ManagementError."""
         apply(self.config, self.clients, self.api, say=lambda _: None)
+
+    def remove(self) -> None:
+        """Take the vhost and all that is in it away; nothing when it is not there. Raises ManagementError."""
+        with contextlib.suppress(NotFound):
+            self.api.delete("vhosts", self.vhost)
 
     @property
     def target(self) -> Target:

@@ -132,6 +132,10 @@ class Markers:
                     continue
         finally:
             await reader.close()
+        return self.drain()
+
+    def drain(self) -> Drain:
+        """What was measured, once the last back marker has come."""
         assert self._begin is not None and self._end is not None  # `_take` set both
         skew = max(self._fronts.values()) - self._begin.seconds
         return Drain(self._begin, self._end, skew, self._arrived - self._arrived_before)

@@ -59,6 +59,7 @@ def run(
     lost, came twice without a mark, or out of order.
     """
     # Only this command pays for what a bench needs.
+    from bench.bodies import parse_mix
     from bench.child import LoadError
     from bench.drain import DrainBench
     from bench.results import Options, Round, row, summary, table, write
@@ -67,6 +68,10 @@ def run(
     from router.settings.strict import SettingsError
     from router.topology.management import ManagementError
 
+    try:
+        parse_mix(mix)
+    except ValueError as error:
+        fail(f"bench run: {error}")
     if not prefill:
         fail("bench run: say --prefill; a load at a rate comes later")
     options = Options(
@@ -104,7 +109,7 @@ def run(
 
 @contextlib.contextmanager
 def _running(name: str) -> Iterator[tuple[LocalCluster, Path]]:
-    """The cluster and a folder for the bench's files; both are gone afterwards, unless the cluster has a name."""
+    """The cluster and a folder for the bench's files; the folder goes afterwards, and a cluster without a name too."""
     import tempfile
 
     from deploy.local import state_root, temporary_cluster
@@ -113,8 +118,6 @@ def _running(name: str) -> Iterator[tuple[LocalCluster, Path]]:
         if name:
             cluster = LocalCluster.open(state_root(), name)
             cluster.up()
-            folder = cluster.folder / "bench"
         else:
             cluster = stack.enter_context(temporary_cluster(state_root(), "bench"))
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=cluster.folder)))
-        yield cluster, folder
+        yield cluster, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=cluster.folder)))

@@ -1,0 +1,21 @@
+"""`hubex bench run` refuses what it cannot do, in one line."""
+
+import subprocess
+import sys
+
+import pytest
+
+HUBEX = (sys.executable, "-c", "from router.cli.app import main; main()", "bench", "run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--messages", "1000"], "hubex: bench run: say --prefill; a load at a rate comes later"),
+        (["--prefill", "--mix", "nothing=x"], "hubex: bench run: a mix is one of rc-eda, first, all or sample=weight"),
+    ],
+)
+def test_what_it_cannot_do_is_one_line_and_exit_2(arguments: list[str], expected: str) -> None:
+    done = subprocess.run([*HUBEX, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith(expected) and done.stderr.count("\n") == 1
