@@ -61,6 +61,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _seconds[group] = _seconds.get(group, 0.0) + report.duration
 
 
+# Last, below the failures and the slowest tests.
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     minutes = ", ".join(f"{group} {_seconds[group] / 60:.1f}" for group in GROUPS if group in _seconds)
     terminalreporter.write_line(f"minutes by group: {minutes or 'none ran'}")
