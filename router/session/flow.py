@@ -92,24 +92,15 @@ class Flow:
         for event in events:
             if type(event) is not Content:
                 continue
-            pair = self.by_consume.get(event.channel)
+            channel, tag, redelivered, _, exchange, routing_key, raw_properties, body = event
+            pair = self.by_consume.get(channel)
             if pair is None or pair.state is not State.OPEN:
                 continue
-            source = pair.source
-            delivery = Delivery(
-                source.queue,
-                source.role,
-                source.shard,
-                event.tag,
-                event.redelivered,
-                event.exchange,
-                event.routing_key,
-                event.raw_properties,
-                event.body,
-                now,
+            queue, role, shard = pair.source
+            pair.undecided.append(
+                Delivery(queue, role, shard, tag, redelivered, exchange, routing_key, raw_properties, body, now)
             )
-            pair.undecided.append(delivery)
-            self.undecided_bytes += len(event.body)
+            self.undecided_bytes += len(body)
             if not pair.queued:
                 pair.queued = True
                 self._turns.append(pair)

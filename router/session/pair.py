@@ -6,7 +6,7 @@ pair fails alone: what was unsettled in it is redelivered by the broker.
 
 from collections import deque
 from enum import Enum, auto
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiormq.abc import AbstractChannel
 
@@ -28,13 +28,12 @@ class State(Enum):
     """No new decision; deliveries that come are the broker's to redeliver."""
 
 
-class Source:
-    """A queue that a session consumes."""
+class Source(NamedTuple):
+    """A queue that a session consumes; `shard` is -1 for the hub's own queues."""
 
-    __slots__ = ("queue", "role", "shard")
-
-    def __init__(self, queue: str, role: Role, shard: int = -1) -> None:
-        self.queue, self.role, self.shard = queue, role, shard
+    queue: str
+    role: Role
+    shard: int = -1
 
 
 class Pair:
