@@ -81,9 +81,15 @@ class UnconfirmedOutputs:
         self._drop_closed_head()
         return taken
 
-    def oldest(self) -> Output | None:
-        """The open output that was published first."""
-        return self._waiting[0] if self._waiting else None
+    def older_than(self, moment: float) -> list[Output]:
+        """Open outputs published before `moment`, first published first; usually one look at the first."""
+        late: list[Output] = []
+        for output in self._waiting:
+            if output is not None:
+                if output.published_at >= moment:
+                    break
+                late.append(output)
+        return late
 
     def shift(self, seconds: float) -> None:
         """Move the publish times of everything open, for time that does not count."""

@@ -12,6 +12,7 @@ from router.core import outputs
 from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, decide, is_marked, park, unroutable
 from router.core.delivery import Delivery
 from router.core.errors import FrameError, MalformedProperties
+from router.core.names import INFO
 from router.core.outcomes import TABLE, Kind, Outcome, Step
 from router.core.outputs import Output
 from router.core.properties import pack_number, publish_number
@@ -169,6 +170,9 @@ class Flow:
             undecided.popleft()
             self.undecided_bytes -= len(delivery.body)
             self._decide(pair, delivery)
+        self._resume_reading()
+
+    def _resume_reading(self) -> None:
         if self._reading_paused and self.undecided_bytes < self._undecided_max_bytes // 2:
             self._reading_paused = False
             self._hooks.reading(False)
@@ -198,18 +202,25 @@ class Flow:
         delivery.missing = 1
         if self._suspects and decision.queue in self._suspects:
             delivery.marked = True
-            if not self._suspects.may_try(decision.queue):
-                self._climb(pair, delivery, "inbox_suspect", wall)
-                return
-            output = outputs.forward(delivery, decision, wall)
-            output.kind = Kind.TRIAL
-            output.published_at = self._clock()
-            self._hooks.trial(output)
+            self._to_suspect(pair, outputs.forward(delivery, decision, wall), wall)
             return
         self._publish(pair, outputs.forward(delivery, decision, wall))
 
+    def _to_suspect(self, pair: Pair, output: Output, wall: float) -> None:
+        """An output for a suspect inbox counts as nacked, but for one at a time that is tried (DELIVERY.md 4)."""
+        if output.kind is Kind.PARKED_REPORT:
+            self._unreported(pair, output, Outcome.NACKED)
+        elif self._suspects.may_try(output.queue):
+            output.kind = Kind.TRIAL
+            output.published_at = self._clock()
+            self._hooks.trial(output)
+        else:
+            self._climb(pair, output.delivery, "inbox_suspect", wall)
+
     def _other(self, pair: Pair, delivery: Delivery, decision: Refuse | Park | Retry | Discard, wall: float) -> None:
         if isinstance(decision, Refuse):
+            if decision.client is not None and decision.client.inbox(INFO) in self._suspects:
+                delivery.marked = True
             made = outputs.refusal(delivery, decision, wall)
         elif isinstance(decision, Park):
             made = outputs.parking(delivery, decision, wall)
@@ -220,10 +231,16 @@ class Flow:
         else:
             made = ()
         delivery.missing = len(made)
-        for output in made:
-            self._publish(pair, output)
+        self._publish_unit(pair, made, wall)
         if not made:
             self._settle(pair, delivery)
+
+    def _publish_unit(self, pair: Pair, unit: tuple[Output, ...], wall: float) -> None:
+        for output in unit:
+            if output.queue in self._suspects:
+                self._to_suspect(pair, output, wall)
+            else:
+                self._publish(pair, output)
 
     def _climb(self, pair: Pair, delivery: Delivery, reason: str, wall: float) -> None:
         """Replace one output of the delivery by the input on the next rung, or parked after the last."""
@@ -240,8 +257,7 @@ class Flow:
         delivery.decision = decision
         made = outputs.parking(delivery, decision, wall)
         delivery.missing += len(made) - 1
-        for output in made:
-            self._publish(pair, output)
+        self._publish_unit(pair, made, wall)
 
     def _publish(self, pair: Pair, output: Output) -> None:
         method = pair.method(output.exchange, output.queue)  # first: an exception may not cost a number
@@ -272,19 +288,16 @@ class Flow:
         if pair.inputs is not delivery.ledger:
             return  # its channel is gone: the broker redelivers the input
         if step is Step.DONE:
-            delivery.missing -= 1
-            if delivery.missing == 0:
-                self._settle(pair, delivery)
+            self._done(pair, delivery)
+            return
+        decision = delivery.decision
+        if step is Step.DONE_UNREPORTED or (step is Step.REFUSE and not isinstance(decision, Forward)):
+            self._unreported(pair, output, outcome)  # a tried report that came back is a report without an inbox
             return
         self._observer.replaced(output, outcome, step)
         wall = self._wall()
-        if step is Step.DONE_UNREPORTED:
-            delivery.missing -= 1
-            if delivery.missing == 0:
-                self._settle(pair, delivery)
-        elif step is Step.REFUSE:
-            assert isinstance(delivery.decision, Forward)
-            refused = unroutable(delivery.decision)
+        if step is Step.REFUSE:
+            refused = unroutable(decision)
             delivery.decision = refused
             self._other(pair, delivery, refused, wall)
         elif step is Step.CLIMB:
@@ -293,6 +306,15 @@ class Flow:
             self._park(pair, delivery, "ladder_full", wall)
         elif step in (Step.SUSPECT, Step.TROUBLE):
             self._hooks.silent(step, output.queue)
+
+    def _unreported(self, pair: Pair, output: Output, outcome: Outcome) -> None:
+        self._observer.replaced(output, outcome, Step.DONE_UNREPORTED)
+        self._done(pair, output.delivery)
+
+    def _done(self, pair: Pair, delivery: Delivery) -> None:
+        delivery.missing -= 1
+        if delivery.missing == 0:
+            self._settle(pair, delivery)
 
     def _settle(self, pair: Pair, delivery: Delivery) -> None:
         delivery.settled = True
@@ -322,6 +344,7 @@ class Flow:
         """The pair stops deciding: what waits is the broker's to redeliver."""
         pair.state = State.CLOSING
         self.undecided_bytes -= pair.forget_undecided()
+        self._resume_reading()
 
     def abandon(self, pair: Pair) -> None:
         """The pair's channels are gone: its open outputs are void, its inputs orphaned."""
@@ -341,6 +364,5 @@ class Flow:
             pair.outputs.shift(seconds)
 
     def silent_outputs(self, older_than: float) -> list[Output]:
-        """Open outputs published before `older_than` (the loop's clock), the oldest of each pair."""
-        oldest = (pair.outputs.oldest() for pair in self.by_publish.values())
-        return [output for output in oldest if output is not None and output.published_at < older_than]
+        """Open outputs published before `older_than` (the flow's clock)."""
+        return [output for pair in self.by_publish.values() for output in pair.outputs.older_than(older_than)]

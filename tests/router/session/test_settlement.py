@@ -50,6 +50,8 @@ class Books(RuleBasedStateMachine):
         self.state: dict[tuple[int, int], str] = {}
         self.seen_publishes = self.seen_acks = self.seen_trials = 0
         self.acked_up_to: dict[int, int] = {}
+        self.orphans: list[Output] = []
+        """Trials whose pair lost its channels meanwhile: they go on, on a connection of their own."""
         self.made = 0
 
     @initialize()
@@ -165,6 +167,7 @@ class Books(RuleBasedStateMachine):
         contents = []
         for found in self.inputs.values():
             if found.pair is pair and not found.done:
+                self.orphans += [output for output, state in found.trials if state == OPEN]
                 contents.append(self.content(found))
                 found.begin(contents[-1])
         self.stage.flow.consumed(contents)
@@ -184,6 +187,18 @@ class Books(RuleBasedStateMachine):
         self.stage.flow.finish(output, outcome, self.stage.now)
         self.stage.flow.flush()
         self.look()
+
+    @precondition(lambda self: self.orphans)
+    @rule(outcome=st.sampled_from([outcome for outcome in Outcome if outcome is not Outcome.STOPPING]))
+    def end_an_orphaned_trial(self, outcome: Outcome) -> None:
+        """Its input was given back to the broker: whatever became of it settles and publishes nothing."""
+        output = self.orphans.pop()
+        published, settled = len(self.stage.published), len(self.stage.settlements)
+        self.stage.suspects.tried(output.queue, outcome is Outcome.CONFIRMED)
+        self.stage.flow.finish(output, outcome, self.stage.now)
+        self.stage.flow.flush()
+        self.look()
+        assert (len(self.stage.published), len(self.stage.settlements)) == (published, settled)
 
     def open_trials(self) -> list[tuple[Input, Output]]:
         return [(found, one) for found in self.inputs.values() for one, state in found.trials if state == OPEN]
