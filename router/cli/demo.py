@@ -63,9 +63,9 @@ def _play(stage: Stage) -> None:
 
 
 def _stay_up(stage: Stage) -> None:
-    for line in _advice(stage):
-        _say(line)
     try:
+        for line in _advice(stage):
+            _say(line)
         while True:
             time.sleep(0.5)
             stage.check_hub()

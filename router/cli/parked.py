@@ -87,7 +87,7 @@ def show(
         return False
 
     if not _run(work()):
-        fail(f"no parked message {printable(id)!r}")
+        _missing({id})
 
 
 def replay_(

@@ -6,7 +6,7 @@ Law: whatever aiormq raises leaves this room as a `BrokerRefusal`; a cancel of t
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import aiormq
@@ -27,6 +27,7 @@ from aiormq.exceptions import (
 from msgspec import Struct
 from yarl import URL
 
+from router.client.ending import tried
 from router.core.directory import Client, Directory
 from router.settings.config import Config
 from router.settings.directory_file import read_directory
@@ -138,8 +139,7 @@ async def connected(
     try:
         yield connection
     finally:
-        with suppress(AMQPError, OSError, TimeoutError, RuntimeError):
-            await asyncio.wait_for(connection.close(), CLOSE_TIMEOUT_SECONDS)
+        await tried(connection.close(), CLOSE_TIMEOUT_SECONDS)
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ at the close.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -26,6 +25,7 @@ from router.client.connect import (
     Login,
     refusals,
 )
+from router.client.ending import ended, tried
 from router.core import names
 from router.core.directory import Client
 
@@ -152,13 +152,9 @@ class Inboxes:
     async def _close(self) -> None:
         """Close the channel without cancelling the consumers: what is unsettled goes back in its order."""
         if self._guard is not None:
-            self._guard.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._guard
+            await ended(self._guard)
         if self._channel is not None:
-            with suppress(BrokerRefusal):
-                async with refusals(self._login):
-                    await asyncio.wait_for(self._channel.close(), CLOSE_TIMEOUT_SECONDS)
+            await tried(self._channel.close(), CLOSE_TIMEOUT_SECONDS)
 
 
 def _received(message: DeliveredMessage, queue: str, kind: str, arrived_at: float) -> Received:

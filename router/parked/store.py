@@ -4,9 +4,8 @@ Law: what was looked at and not settled is back in its place when the channel cl
 ends: it takes at most what was there at its start, so what is parked again during a replay waits for the next.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
@@ -14,12 +13,12 @@ from pamqp.commands import Basic
 from router.client.connect import (
     CLOSE_TIMEOUT_SECONDS,
     RPC_TIMEOUT_SECONDS,
-    BrokerRefusal,
     Login,
     connected,
     refusals,
     router_login,
 )
+from router.client.ending import tried
 from router.core import names
 from router.core.delivery import Delivery
 from router.parked.message import Parked, as_delivery, describe
@@ -63,9 +62,12 @@ class ParkedQueue:
             yield Held(delivery, describe(delivery, self._login.vhost, message.header.properties.expiration))
 
     async def settle(self, held: Held) -> None:
-        """Takes the message out of the parking queue. Raises BrokerRefusal; then it may still be there."""
+        """Takes the message out of the parking queue; back when the broker has heard it. Raises BrokerRefusal;
+        then it may still be there."""
         async with refusals(self._login):
             await self._channel.basic_ack(held.delivery.tag)
+            # An acknowledgement has no answer; a channel works in order, so this one's answer is its answer.
+            await self._channel.basic_qos(prefetch_count=0, timeout=RPC_TIMEOUT_SECONDS)
 
 
 @asynccontextmanager
@@ -83,6 +85,4 @@ async def opened(config: Config, vhost: str) -> AsyncIterator[ParkedQueue]:
         try:
             yield ParkedQueue(login, channel, transport)
         finally:
-            with suppress(BrokerRefusal):
-                async with refusals(login):
-                    await asyncio.wait_for(channel.close(), CLOSE_TIMEOUT_SECONDS)
+            await tried(channel.close(), CLOSE_TIMEOUT_SECONDS)

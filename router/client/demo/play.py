@@ -17,6 +17,7 @@ from msgspec import Struct
 from router.client.bodies import summary
 from router.client.connect import RPC_TIMEOUT_SECONDS, ClientError, Login, client_in, client_login, connected, refusals
 from router.client.demo.log_tail import LogLine, LogTail
+from router.client.ending import ended
 from router.client.inboxes import Inboxes, Received
 from router.client.printable import printable
 from router.client.recv import answer_to
@@ -172,6 +173,4 @@ async def _watched(*work: Coroutine[Any, Any, Any]) -> AsyncIterator[list[asynci
     try:
         yield tasks
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
