@@ -17,7 +17,7 @@ from bench.hub import MARKER_INBOX, MIB, BenchHub, RouterProcess, make_clients, 
 from bench.hub_queues import depths, hub_is_idle
 from bench.job import Line, lines_of, ring
 from bench.markers import Drain, Markers
-from bench.procstat import cpu_seconds, describe_machine, load_average
+from bench.procstat import cpu_seconds, describe_machine, load_average, yardstick_us
 from bench.results import ROUTER, SHOVEL, Options, Result, Round
 from bench.run import IDLE_LOOKS, IDLE_SECONDS, LoadRun
 from bench.shovel import Shovels
@@ -78,11 +78,13 @@ class DrainBench:
 
     def _rounds(self, finished: Callable[[Round], None]) -> list[Round]:
         lines: Sequence[Line] = [*lines_of(self._pairs), *self._marker_lines]
-        shovels = Shovels(self._hub, lines, self._options.prefetch, self._options.shovel_direct)
+        shovels = Shovels(self._hub, lines, self._options.prefetch)
         shovels.prepare()
         rounds = []
         for number in range(1, self._options.rounds + 1):
-            for forwarder in (ROUTER, SHOVEL):
+            # Whoever comes first in a round finds the broker fresher: each does in turn.
+            first = (number - 1) % len(self._options.forwarders)
+            for forwarder in self._options.forwarders[first:] + self._options.forwarders[:first]:
                 rounds.append(self._round(number, forwarder, shovels))
                 finished(rounds[-1])
         return rounds
@@ -105,7 +107,12 @@ class DrainBench:
             load.wait_sent(DRAIN_SECONDS)
             asyncio.run(markers.publish_back())
             self._say(f"round {number} {forwarder}: draining")
-            drain, rss = self._router(markers) if forwarder == ROUTER else (self._shovel(markers, shovels), ())
+            before = self._yardstick_us()
+            if forwarder == ROUTER:
+                drain, rss = self._router(markers)
+            else:
+                drain, rss = self._shovel(markers, shovels, forwarder == SHOVEL), ()
+            yardstick = (before + self._yardstick_us()) / 2
             self._say(f"round {number} {forwarder}: reading the inboxes")
             verdict = load.read_to_the_end()
         return Round(
@@ -116,6 +123,7 @@ class DrainBench:
             skew_seconds=drain.skew_seconds,
             cpu_seconds=drain.cpu_seconds(1) if forwarder == ROUTER else 0.0,
             broker_cpu_seconds=drain.cpu_seconds(0),
+            yardstick_us=yardstick,
             workers_rss_bytes=rss,
             verdict=verdict,
         )
@@ -145,10 +153,10 @@ class DrainBench:
                 raise LoadError(f"hubex run ended with {code}")
         return drain, rss
 
-    def _shovel(self, markers: Markers, shovels: Shovels) -> Drain:
+    def _shovel(self, markers: Markers, shovels: Shovels, direct: bool) -> Drain:
         try:
             drain = asyncio.run(
-                markers.watch(shovels.start, lambda: (self._broker_cpu(),), lambda: None, DRAIN_SECONDS)
+                markers.watch(lambda: shovels.start(direct), lambda: (self._broker_cpu(),), lambda: None, DRAIN_SECONDS)
             )
             self._wait_idle()
         finally:
@@ -168,6 +176,10 @@ class DrainBench:
                 raise LoadError(f"after the drain there is still something in {left}")
             time.sleep(IDLE_SECONDS)
             looks = looks + 1 if idle() else 0
+
+    def _yardstick_us(self) -> float:
+        sender, recipient = self._pairs[0]
+        return yardstick_us(self._bodies.message(0, sender.id, recipient.id, 1).body)
 
     def _body_bytes(self) -> float:
         sender, recipient = self._pairs[0]

@@ -17,6 +17,10 @@ from bench.procstat import Machine
 
 ROUTER: Final = "router"
 SHOVEL: Final = "shovel"
+"""The broker's shovel through Erlang messages inside the node: the fastest there is."""
+SHOVEL_TCP: Final = "shovel-tcp"
+"""The broker's shovel through AMQP on loopback, as the router's own connections."""
+FORWARDERS: Final = (ROUTER, SHOVEL, SHOVEL_TCP)
 MICRO: Final = 1e6
 MIB: Final = 1024 * 1024
 
@@ -33,7 +37,8 @@ class Options(Struct, frozen=True, kw_only=True):
     prefetch: int
     seed: int
     mix: str
-    shovel_direct: bool
+    forwarders: tuple[str, ...]
+    """Of `FORWARDERS`; in each round all of them, another one first each time."""
 
 
 class Round(Struct, frozen=True, kw_only=True):
@@ -48,6 +53,8 @@ class Round(Struct, frozen=True, kw_only=True):
     cpu_seconds: float
     """User + system of the supervisor and all its children; 0 for the shovel, which lives in the broker."""
     broker_cpu_seconds: float
+    yardstick_us: float
+    """CPU microseconds for one JSON parse of one body, just before and just after the drain: the mean of both."""
     workers_rss_bytes: tuple[int, ...]
     verdict: Verdict
 
@@ -98,11 +105,10 @@ class Result(Struct, frozen=True, kw_only=True):
         values = [figure(each) for each in self.of(forwarder)]
         return Spread(median(values), min(values), max(values))
 
-    @property
-    def ratio(self) -> Spread:
-        """Router's rate over the shovel's, round by round."""
-        pairs = zip(self.of(ROUTER), self.of(SHOVEL), strict=False)
-        values = [router.rate / shovel.rate for router, shovel in pairs]
+    def ratio(self, forwarder: str) -> Spread:
+        """The router's rate over another's, round by round. Raises ValueError when one has no round."""
+        others = {each.number: each.rate for each in self.of(forwarder)}
+        values = [each.rate / others[each.number] for each in self.of(ROUTER) if each.number in others]
         return Spread(median(values), min(values), max(values))
 
     @property
@@ -170,13 +176,20 @@ def summary(result: Result) -> Iterable[str]:
         f"{result.body_bytes_mean:.0f} bytes on average, {options.shards} shards, prefetch {options.prefetch}, "
         f"run-up {options.run_up}, seed {options.seed}"
     )
-    for forwarder in (ROUTER, SHOVEL):
+    for forwarder in FORWARDERS:
         if result.of(forwarder):
             rates = result.spread(forwarder, lambda each: each.rate)
             yield f"{forwarder}: median {rates.median:.0f} msg/s ({rates.lowest:.0f}–{rates.highest:.0f})"
     if result.of(ROUTER):
         cpu = result.spread(ROUTER, lambda each: each.cpu_us)
         yield f"router CPU: median {cpu.median:.1f} µs/message ({cpu.lowest:.1f}–{cpu.highest:.1f})"
-    if result.of(ROUTER) and result.of(SHOVEL):
-        yield f"router / shovel: {result.ratio}"
+        yardstick = result.spread(ROUTER, lambda each: each.yardstick_us)
+        ratio = result.spread(ROUTER, lambda each: each.cpu_us / each.yardstick_us)
+        yield (
+            f"yardstick: one orjson.loads of a body took {yardstick.median:.1f} µs of CPU "
+            f"({yardstick.lowest:.1f}–{yardstick.highest:.1f}); router CPU is {ratio} of it"
+        )
+    for forwarder in FORWARDERS[1:]:
+        if result.of(ROUTER) and result.of(forwarder):
+            yield f"router / {forwarder}: {result.ratio(forwarder)}"
     yield "kept: nothing lost, unmarked or out of order" if not result.faults else f"BROKEN: {'; '.join(result.faults)}"

@@ -21,16 +21,10 @@ RUNNING_SECONDS: Final = 20.0
 
 
 class Shovels:
-    """The shovels of a bench's vhost. `direct`: through Erlang messages inside the node, as fast as a shovel can be;
-    else through AMQP over loopback, as the router."""
+    """The shovels of a bench's vhost."""
 
-    def __init__(self, hub: BenchHub, lines: Sequence[Line], prefetch: int, direct: bool) -> None:
+    def __init__(self, hub: BenchHub, lines: Sequence[Line], prefetch: int) -> None:
         self._hub, self._lines, self._prefetch = hub, lines, prefetch
-        management = hub.config.management
-        secret = f"{quote(management.user, safe='')}:{quote(management.secret(), safe='')}"
-        broker = hub.config.broker
-        place = "" if direct else f"{broker.host}:{broker.port}"
-        self._uri = f"amqp://{secret}@{place}/{quote(hub.vhost, safe='')}"
         self._names = [f"{NAME}{shard:02d}" for shard in range(hub.config.topology.shards)]
 
     def prepare(self) -> None:
@@ -42,21 +36,31 @@ class Shovels:
         for key, inbox in {(line.keys[kind], line.inboxes[kind]) for line in self._lines for kind in line.keys}:
             api.post("bindings", vhost, "e", EXCHANGE, "q", inbox, body={"routing_key": key, "arguments": {}})
 
-    def start(self) -> None:
-        """Make the shovels; they begin at once. Raises ManagementError."""
+    def start(self, direct: bool) -> None:
+        """Make the shovels; they begin at once. Raises ManagementError.
+
+        `direct`: through Erlang messages inside the node; else through AMQP over loopback.
+        """
+        uri = self._uri(direct)
         for shard, name in enumerate(self._names):
             value = {
                 "src-protocol": "amqp091",
-                "src-uri": self._uri,
+                "src-uri": uri,
                 "src-queue": shard_queue(shard),
                 "src-prefetch-count": self._prefetch,
                 "dest-protocol": "amqp091",
-                "dest-uri": self._uri,
+                "dest-uri": uri,
                 "dest-exchange": EXCHANGE,
                 "ack-mode": "on-confirm",
                 "reconnect-delay": 1,
             }
             self._hub.api.put("parameters", "shovel", self._hub.vhost, name, body={"value": value})
+
+    def _uri(self, direct: bool) -> str:
+        management, broker = self._hub.config.management, self._hub.config.broker
+        secret = f"{quote(management.user, safe='')}:{quote(management.secret(), safe='')}"
+        place = "" if direct else f"{broker.host}:{broker.port}"
+        return f"amqp://{secret}@{place}/{quote(self._hub.vhost, safe='')}"
 
     def stop(self) -> None:
         """Remove them, and wait until they are gone. Raises ManagementError, LoadError."""

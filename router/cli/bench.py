@@ -1,6 +1,8 @@
 """`hubex bench`: loads on a private broker, and what they say about the hub."""
 
 import contextlib
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -22,8 +24,8 @@ Prefetch = Annotated[int, typer.Option(min=1, max=2000, help="Unsettled messages
 Seed = Annotated[int, typer.Option(help="Of the bodies: the same seed gives the same messages.")]
 Mix = Annotated[str, typer.Option(help="rc-eda (3.3 KB, the headline), first, all, or sample=weight,...")]
 RunUp = Annotated[int, typer.Option(min=-1, help="Messages before the measure begins; -1: a tenth of the messages.")]
-ShovelNetwork = Annotated[
-    bool, typer.Option("--shovel-network", help="The shovel over TCP instead of inside the node.")
+Against = Annotated[
+    str, typer.Option(help="shovel (inside the node: the fastest), shovel-tcp (AMQP on loopback), both, or none.")
 ]
 Results = Annotated[Path, typer.Option(help="Where the result file goes.")]
 Cluster = Annotated[str, typer.Option(help="A local cluster that is kept, by name; else one is made and removed.")]
@@ -49,7 +51,7 @@ def run(
     seed: Seed = 1,
     mix: Mix = "rc-eda",
     run_up: RunUp = -1,
-    shovel_network: ShovelNetwork = False,
+    against: Against = "both",
     results: Results = DEFAULT_RESULTS,
     cluster: Cluster = "",
 ) -> None:
@@ -62,7 +64,7 @@ def run(
     from bench.bodies import parse_mix
     from bench.child import LoadError
     from bench.drain import DrainBench
-    from bench.results import Options, Round, row, summary, table, write
+    from bench.results import ROUTER, SHOVEL, SHOVEL_TCP, Options, Round, row, summary, table, write
     from deploy.local import BrokerNotFound, LocalClusterError
     from router.core.errors import BrokerError
     from router.settings.strict import SettingsError
@@ -72,6 +74,9 @@ def run(
         parse_mix(mix)
     except ValueError as error:
         fail(f"bench run: {error}")
+    known = {"shovel": (SHOVEL,), "shovel-tcp": (SHOVEL_TCP,), "both": (SHOVEL, SHOVEL_TCP), "none": ()}
+    if against not in known:
+        fail(f"bench run: --against is one of {', '.join(known)}, not {against!r}")
     if not prefill:
         fail("bench run: say --prefill; a load at a rate comes later")
     options = Options(
@@ -84,7 +89,7 @@ def run(
         prefetch=prefetch,
         seed=seed,
         mix=mix,
-        shovel_direct=not shovel_network,
+        forwarders=(ROUTER, *known[against]),
     )
     rows: list[tuple[str, ...]] = []
 
@@ -92,6 +97,8 @@ def run(
         rows.append(row(each))
         typer.echo(f"  {each.rate:.0f} msg/s in {each.seconds:.2f} s, {'; '.join(each.verdict.faults) or 'all kept'}")
 
+    # A terminated bench still ends its router and its broker.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with _running(cluster) as (broker, folder):
             result = DrainBench(broker, folder, options, typer.echo).run(finished)

@@ -12,6 +12,7 @@ HUBEX = (sys.executable, "-c", "from router.cli.app import main; main()", "bench
     ("arguments", "expected"),
     [
         (["--messages", "1000"], "hubex: bench run: say --prefill; a load at a rate comes later"),
+        (["--prefill", "--against", "me"], "hubex: bench run: --against is one of shovel, shovel-tcp, both, none"),
         (["--prefill", "--mix", "nothing=x"], "hubex: bench run: a mix is one of rc-eda, first, all or sample=weight"),
     ],
 )

@@ -17,6 +17,7 @@ from bench.procstat import (
     peak_rss_bytes,
     read_process,
     tree,
+    yardstick_us,
 )
 
 BURN = "import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass\n"
@@ -88,3 +89,8 @@ def test_the_machine_is_described() -> None:
     assert machine.cores >= 1 and machine.memory_bytes > 10**8 and machine.kernel and machine.cpu_model
     assert machine.packages["msgspec"] and machine.python.startswith("3.") and machine.broker == {"rabbitmq": "3.10.8"}
     assert load_average() >= 0
+
+
+def test_the_yardstick_is_the_time_of_one_parse() -> None:
+    small, large = yardstick_us(b"[1]", 0.02), yardstick_us(b"[" + b"1," * 5000 + b"1]", 0.02)
+    assert 0 < small * 20 < large

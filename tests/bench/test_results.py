@@ -7,12 +7,12 @@ import pytest
 
 from bench.ledger import Ledger, Verdict
 from bench.procstat import Machine
-from bench.results import ROUTER, SHOVEL, Options, Result, Round, row, summary, table, write
+from bench.results import ROUTER, SHOVEL, Options, Result, Round, Spread, row, summary, table, write
 
 MACHINE = Machine("A CPU", 2, 2**34, "6.1", "3.11.7", {"aiormq": "7.2"}, {"rabbitmq": "3.10.8", "erlang": "25"})
 OPTIONS = Options(
     messages=1000, run_up=100, rounds=3, clients=5, workers=2, shards=8, prefetch=256, seed=1, mix="rc-eda",
-    shovel_direct=True,
+    forwarders=(ROUTER, SHOVEL),
 )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def a_round(number: int, forwarder: str, seconds: float, lost: int = 0) -> Round
     return Round(
         number=number, forwarder=forwarder, messages=1000, seconds=seconds, skew_seconds=0.1,
         cpu_seconds=0.04 if forwarder == ROUTER else 0.0, broker_cpu_seconds=0.1,
+        yardstick_us=8.0,
         workers_rss_bytes=(40 * 2**20, 41 * 2**20) if forwarder == ROUTER else (), verdict=verdict(lost),
     )  # fmt: skip
 
@@ -53,7 +54,7 @@ def test_figures_of_a_round() -> None:
 def test_medians_come_with_their_spread() -> None:
     rates = GOOD.spread(ROUTER, lambda each: each.rate)
     assert (rates.median, rates.lowest, rates.highest) == (1000, 500, 2000)
-    assert (GOOD.ratio.median, GOOD.ratio.lowest, GOOD.ratio.highest) == (1.0, 0.5, 2.0)
+    assert GOOD.ratio(SHOVEL) == Spread(1.0, 0.5, 2.0)
 
 
 def test_the_table_has_every_round_and_the_summary_every_version() -> None:
@@ -61,7 +62,15 @@ def test_the_table_has_every_round_and_the_summary_every_version() -> None:
     assert len(text.splitlines()) == 7 and len({len(line) for line in text.splitlines()}) == 1
     assert "40/41" in text and "shovel" in text
     lines = "\n".join(summary(GOOD))
-    for expected in ("A CPU", "3.10.8", "aiormq 7.2", "median 1000 msg/s (500–2000)", "40.0 µs/message", "1.00 (0.50"):
+    for expected in (
+        "A CPU",
+        "3.10.8",
+        "aiormq 7.2",
+        "median 1000 msg/s (500–2000)",
+        "40.0 µs/message",
+        "5.00 (5.00–5.00) of it",
+        "1.00 (0.50",
+    ):
         assert expected in lines
     assert "nothing lost" in lines and GOOD.faults == ()
 

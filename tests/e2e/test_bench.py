@@ -12,7 +12,7 @@ MESSAGES = 1500
 def test_router_and_shovel_drain_the_same_backlog(cluster: LocalCluster, tmp_path: Path) -> None:
     options = Options(
         messages=MESSAGES, run_up=160, rounds=1, clients=6, workers=2, shards=8, prefetch=100, seed=1, mix="first",
-        shovel_direct=True,
+        forwarders=(ROUTER, SHOVEL),
     )  # fmt: skip
     seen: list[Round] = []
     result = DrainBench(cluster, tmp_path, options, lambda _: None).run(seen.append)
