@@ -187,6 +187,27 @@ def test_ctrl_c_is_a_clean_end(hub: Hub) -> None:
     consumers(hub, A, 0)
 
 
+def test_ctrl_c_ends_it_though_the_broker_hangs(hub: Hub) -> None:
+    with started(hub, "recv", "--as", A) as process:
+        consumers(hub, A, 1)
+        hub.cluster.sigstop()
+        try:
+            process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=20)
+        finally:
+            hub.cluster.sigcont()
+    assert (process.returncode, out, said) == (0, "", "")
+    consumers(hub, A, 0)
+
+
+def test_a_lost_connection_is_told_in_one_line(hub: Hub) -> None:
+    with started(hub, "recv", "--as", A) as process:
+        consumers(hub, A, 1)
+        hub.cluster.ctl("close_all_user_connections", A, "test")
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 2 and "lost" in said and said.count("\n") == 1, said
+
+
 def test_fewer_messages_than_asked_for_are_told(hub: Hub) -> None:
     done = hub.hubex("recv", "--as", A, "--count", "1", "--timeout", "0.5", "--config", str(hub.config))
     assert (done.returncode, done.stdout) == (1, "")
