@@ -115,4 +115,3 @@ def _obey_signals() -> None:
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
-

@@ -131,9 +131,7 @@ def faults_of(clients: Iterable[Client], extra_ids: Iterable[str] = ()) -> tuple
 
 def _faults_of_id(client_id: str, extra_ids: frozenset[str]) -> Iterable[DirectoryFault]:
     if not client_id or _CONTROL.search(client_id):
-        yield DirectoryFault(
-            client_id, Rule.CHARACTERS, "an id is not empty and has no blank or control character"
-        )
+        yield DirectoryFault(client_id, Rule.CHARACTERS, "an id is not empty and has no blank or control character")
     elif not ID_PATTERN.fullmatch(client_id) and client_id not in extra_ids:
         yield DirectoryFault(
             client_id,
@@ -185,9 +183,7 @@ class Directory:
             raise DirectoryError(faults)
         self.by_id: Mapping[str, Client] = MappingProxyType({client.id: client for client in self.clients})
         self._owners = {key: owner for client in self.clients for key, owner in _owned_keys(client)}
-        self._inboxes = {
-            (client.id, kind): client.inbox(kind) for client in self.clients for kind in names.KINDS
-        }
+        self._inboxes = {(client.id, kind): client.inbox(kind) for client in self.clients for kind in names.KINDS}
 
     def sender_of_key(self, key: str) -> KeyOwner | None:
         """Whose key this is, or None when no client of this vhost may publish with it."""

@@ -138,12 +138,8 @@ def _parent(metric: Metric, registry: CollectorRegistry) -> Child:
     if metric.kind is Kind.COUNTER:
         return Counter(metric.name, metric.meaning, metric.labels, registry=registry)
     if metric.kind is Kind.GAUGE:
-        return Gauge(
-            metric.name, metric.meaning, metric.labels, registry=registry, multiprocess_mode=metric.merge
-        )
-    return Histogram(
-        metric.name, metric.meaning, metric.labels, registry=registry, buckets=LATENCY_BOUNDS_SECONDS
-    )
+        return Gauge(metric.name, metric.meaning, metric.labels, registry=registry, multiprocess_mode=metric.merge)
+    return Histogram(metric.name, metric.meaning, metric.labels, registry=registry, buckets=LATENCY_BOUNDS_SECONDS)
 
 
 def _cell_mover(cell: Cell, child: Child) -> Callable[[], None]:

@@ -98,7 +98,8 @@ class Recorder:
         self._settled_otherwise(delivery, decision, round(latency_seconds * 1000.0, 3))
 
     def _settled_otherwise(
-        self, delivery: Delivery, decision: Refuse | Park | Discard | Retry, latency_ms: float) -> None:
+        self, delivery: Delivery, decision: Refuse | Park | Discard | Retry, latency_ms: float
+    ) -> None:
         vhost, cell = self._vhost, self._counts.cell
         facts = decision.facts
         common: dict[str, Any] = {

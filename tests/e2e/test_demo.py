@@ -20,9 +20,7 @@ from router.settings.config import load_config
 from tests.support.hub import CHECKOUT, FENCE, HUBEX, Hub
 
 SECONDS = 120
-STEP = re.compile(
-    r"^(?P<number>\d+)\s+\S.*?\s{2,}(?P<queue>\S+)\s+(≤ )?(?P<ms>\d+\.\d) ms  (?P<id>\S+)$", re.MULTILINE
-)
+STEP = re.compile(r"^(?P<number>\d+)\s+\S.*?\s{2,}(?P<queue>\S+)\s+(≤ )?(?P<ms>\d+\.\d) ms  (?P<id>\S+)$", re.MULTILINE)
 QUEUES = {
     1: rf"{SDIS}\.out\.message", 2: r"dispatch\.\d\d", 3: r"dispatch\.\d\d", 4: rf"{SAMU}\.in\.message",
     5: rf"{SAMU}\.in\.message", 6: rf"{SAMU}\.out\.ack", 7: r"dispatch\.\d\d", 8: r"dispatch\.\d\d",

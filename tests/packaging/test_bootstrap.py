@@ -69,7 +69,14 @@ def run(tmp_path: Path, checkout: Path, calls: Path) -> Run:
         calls.write_text("")
         return subprocess.run(
             [str(checkout / "hubex"), *arguments],
-            env={**plain, "PATH": str(tools), "CALLS": str(calls), "CONSOLE": str(console), **environment},
+            env={
+                **plain,
+                "PATH": str(tools),
+                "HUBEX_PYTHON": "",
+                "CALLS": str(calls),
+                "CONSOLE": str(console),
+                **environment,
+            },
             cwd=tmp_path,
             capture_output=True,
             text=True,

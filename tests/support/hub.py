@@ -7,7 +7,6 @@ no input may be left in any of its queues: every message that a test sent was se
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -91,11 +90,6 @@ def wait_until(what: str, test: Callable[[], _T | None], patience_seconds: float
     return value
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 class Hub:
     """A hub with its configuration in `folder`. Leave it by `with`."""
 
@@ -111,11 +105,10 @@ class Hub:
         self.cluster, self.folder, self.vhost = cluster, folder, vhost
         self.log = folder / "hub.log"
         self.output = folder / "output.txt"
-        self.http_port = free_port()
+        self.http_port = cluster.ports.hub_http
         fitting: dict[str, dict[str, Any]] = {
             "topology": SMALL_LIMITS,
             "workers": {"count": 2, "drain_seconds": 10},
-            "http": {"port": self.http_port},
             "log": {"target": str(self.log)},
         }
         merged = {name: fitting.get(name, {}) | sections.get(name, {}) for name in fitting | sections}
@@ -258,6 +251,18 @@ class Hub:
         said = self.output.read_text() if self.output.exists() else ""
         lines = ["--- the hub's log", *text.splitlines()[-most:], "--- its output", *said.splitlines()[-most:]]
         return "\n".join(line[:400] for line in lines)
+
+    def remove(self) -> None:
+        """Its vhost and its clients' users, all that it made on the broker."""
+        self.kill()
+        self.disconnect()
+        api = self.management
+        users = {user["name"] for user in api.get("users")}
+        if self.vhost in {vhost["name"] for vhost in api.get("vhosts")}:
+            api.delete("vhosts", self.vhost)
+        for client in self.clients:
+            if client.id in users:
+                api.delete("users", client.id)
 
     # ---- the broker's side -----------------------------------------------------------------------
 

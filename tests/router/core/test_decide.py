@@ -209,9 +209,7 @@ def test_each_check_refuses_with_its_code_and_says_why(name: str) -> None:
     assert decision.reference == case.changes.get("distributionID", REFERENCE)
 
 
-@pytest.mark.parametrize(
-    "first, second", [(a, b) for at, a in enumerate(IN_ORDER) for b in list(IN_ORDER)[at + 1 :]]
-)
+@pytest.mark.parametrize("first, second", [(a, b) for at, a in enumerate(IN_ORDER) for b in list(IN_ORDER)[at + 1 :]])
 def test_of_two_faults_the_earlier_check_speaks(first: str, second: str) -> None:
     """Where both change one field, the first has it; a message without health actor has a wrong sender too."""
     decision = judged(IN_ORDER[first], IN_ORDER[second])

@@ -60,9 +60,7 @@ def test_good_ids(client_id: str) -> None:
     assert rules(Client(client_id)) == []
 
 
-@pytest.mark.parametrize(
-    "client_id", ["Fr.x", "fr_x", "fr..x", ".fr", "fr.", "fr.-x", "fr.é", "fr/x", "a{b}"]
-)
+@pytest.mark.parametrize("client_id", ["Fr.x", "fr_x", "fr..x", ".fr", "fr.", "fr.-x", "fr.é", "fr/x", "a{b}"])
 def test_an_odd_id_is_refused_by_its_name_unless_it_is_allowed_one_by_one(client_id: str) -> None:
     (fault,) = faults_of((Client(client_id),))
     assert fault.rule is Rule.CHARACTERS and client_id in str(fault) and "extra_ids" in str(fault)
