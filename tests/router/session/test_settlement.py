@@ -260,7 +260,7 @@ class Books(RuleBasedStateMachine):
             ), story
         for at, (kind, state) in enumerate(states):
             if kind != "report" and state in ("returned and closed", NACKED):
-                assert len(states) > at + 1, story  # something took its place
+                assert len(states) > at + 1 or trials, story  # something took its place
 
     @invariant()
     def numbers_are_in_step_with_what_is_written(self) -> None:
