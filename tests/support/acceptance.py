@@ -21,6 +21,7 @@ def running_hub(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory)
         assert hub.clear() == {}
         assert hub.events("received", redelivered=True) == []
         assert [line for line in hub.events("notice") if line.get("level", "info") != "info"] == []
+        hub.remove()
 
 
 @pytest.fixture
