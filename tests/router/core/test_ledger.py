@@ -161,6 +161,20 @@ def test_confirms_as_a_broker_coalesces_them() -> None:
     assert ledger.add(made()) == 11
 
 
+def test_all_that_is_older_than_a_moment_is_told_and_nothing_younger() -> None:
+    ledger = UnconfirmedOutputs()
+    things = [made(published_at=float(at)) for at in range(6)]
+    for thing in things:
+        ledger.add(thing)
+    ledger.take(2, False)
+    assert ledger.older_than(0.0) == []
+    assert ledger.older_than(3.5) == [things[0], things[2], things[3]]
+    ledger.shift(10.0)
+    assert ledger.older_than(10.5) == [things[0]]
+    ledger.take(1, False)
+    assert ledger.older_than(10.5) == []
+
+
 def test_many_open_outputs_are_closed_in_no_time() -> None:
     ledger = UnconfirmedOutputs()
     for _ in range(20_000):

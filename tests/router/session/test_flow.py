@@ -19,8 +19,6 @@ from tests.router.session.stage import KEY, SHARD, Stage, identifiers, message
 INBOX = SDIS.inboxes[0]
 INFO = SAMU.inbox("info")
 
-# Known faults of router/session that need its owner's hand; a fix turns each into a failure here, so that it is seen.
-
 
 @pytest.fixture
 def stage() -> Stage:
@@ -392,6 +390,83 @@ def test_a_parked_report_to_a_suspect_inbox_is_not_published_on_the_data_path(st
     stage.deliver(stage.pairs[0], message("a"), redelivered=True, headers={"x-delivery-count": 8})
     assert "park" in stage.kinds
     assert INFO not in [publish.key for publish in stage.published]
+
+
+def test_a_suspect_info_inbox_gets_one_report_as_a_trial_and_the_rest_climb_marked(stage: Stage) -> None:
+    stage.suspects.silent(INFO)
+    stage.deliver(stage.pairs[0], *(message(name, dateTimeExpires=when(-1)) for name in "abc"))
+    (trial,) = stage.trials
+    assert trial.kind is Kind.TRIAL and trial.queue == INFO and trial.delivery.marked
+    assert stage.kinds == ["retry", "retry"] and identifiers(stage.published) == ["b", "c"]
+    stage.confirm(2, multiple=True)
+    assert stage.acked == []
+    stage.flow.finish(trial, Outcome.CONFIRMED, stage.now)
+    stage.flow.flush()
+    assert stage.acked == [(1, 3, True)]
+
+
+@pytest.mark.parametrize("outcome", (Outcome.NACKED, Outcome.SILENT, Outcome.LOST))
+def test_a_report_whose_trial_fails_makes_the_input_climb(stage: Stage, outcome: Outcome) -> None:
+    stage.suspects.silent(INFO)
+    stage.deliver(stage.pairs[0], message("a", dateTimeExpires=when(-1)))
+    stage.flow.finish(stage.trials[0], outcome, stage.now)
+    stage.flow.flush()
+    assert stage.kinds == ["retry"] and stage.acked == []
+    stage.confirm(1)
+    assert stage.acked == [(1, 1, True)]
+
+
+def test_a_tried_report_that_comes_back_has_nobody_to_go_to(stage: Stage) -> None:
+    stage.suspects.silent(INFO)
+    stage.deliver(stage.pairs[0], message("a", dateTimeExpires=when(-1)))
+    stage.flow.finish(stage.trials[0], Outcome.RETURNED, stage.now)
+    stage.flow.flush()
+    assert stage.published == [] and stage.acked == [(1, 1, True)]
+    assert stage.replacements[-1][2] is Step.DONE_UNREPORTED
+
+
+def test_a_501_report_to_a_suspect_inbox_is_tried_too(stage: Stage) -> None:
+    stage.suspects.silent(INFO)
+    stage.deliver(stage.pairs[0], message("a", recipient="fr.health.nowhere"))
+    stage.give_back(stage.last)
+    (trial,) = stage.trials
+    assert trial.queue == INFO and stage.kinds == ["forward"] and stage.acked == []
+    stage.flow.finish(trial, Outcome.CONFIRMED, stage.now)
+    stage.flow.flush()
+    assert stage.acked == [(1, 1, True)]
+
+
+def test_what_is_parked_is_settled_by_its_copy_where_its_report_has_a_suspect_inbox(stage: Stage) -> None:
+    stage.suspects.silent(INFO)
+    stage.deliver(stage.pairs[0], message("a"), redelivered=True, headers={"x-delivery-count": 8})
+    stage.flow.consumed([stage.from_hub(stage.pairs[0], message("b"), headers={"x-hub-attempt": 3})])
+    stage.confirm(2, stored=False)
+    assert stage.kinds == ["park", "forward", "park"] and stage.acked == []
+    assert stage.replacements.count((Kind.PARKED_REPORT, Outcome.NACKED, Step.DONE_UNREPORTED)) == 2
+    stage.confirm(1)
+    stage.confirm(3)
+    assert stage.acked_tags() == [1, 2]
+
+
+def test_an_outage_of_many_inboxes_costs_one_reconnect(stage: Stage) -> None:
+    """DELIVERY.md 4: a delivery count grows by two at most. Each inbox that was silent is found out at once."""
+    pair = stage.pairs[0]
+    clients = [f"fr.health.s{at}" for at in range(30)]
+    stage.deliver(pair, *(message(str(at), recipient=client) for at, client in enumerate(clients)))
+    stage.now += 31
+    for output in stage.flow.silent_outputs(stage.now - 30):
+        stage.flow.finish(output, Outcome.SILENT, stage.now)
+    assert {step for step, _ in stage.silences} == {Step.SUSPECT} and len(stage.silences) == 30
+    for _, queue in stage.silences:
+        stage.suspects.silent(queue)
+    stage.flow.abandon(pair)
+    stage.reopen(pair)
+    before = len(stage.published)
+    stage.deliver(pair, *(message(str(at), recipient=client) for at, client in enumerate(clients)), redelivered=True)
+    assert {publish.kind for publish in stage.published[before:]} == {"retry"} and len(stage.trials) == 1
+    for publish in stage.published[before:]:
+        stage.confirm(publish.number)
+    assert stage.flow.silent_outputs(stage.now + 1000) == []
 
 
 # ---- silence, alarms -----------------------------------------------------------------------------
