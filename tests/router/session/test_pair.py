@@ -18,7 +18,7 @@ def test_method_frames_are_those_of_the_channel_of_now() -> None:
     pair = Pair(Source("dispatch.00", Role.SHARD, 0), 256)
     for number in (3, 4):
         pair.opened_for_publishing(Channel(number))  # type: ignore[arg-type]
-        for exchange, queue in (("hub.inbox", "a.in.message"), ("hub.inbox", "b.in.message"), ("hub.parked", "hub.parked")):
+        for exchange, queue in (("hub.inbox", "a.message"), ("hub.inbox", "b.message"), ("hub.parked", "hub.parked")):
             channel, found = method(pair, exchange, queue)
             assert (channel, found.exchange, found.routing_key) == (number, exchange, queue)
 
