@@ -135,8 +135,11 @@ class Markers:
         return self.drain()
 
     def drain(self) -> Drain:
-        """What was measured, once the last back marker has come."""
+        """What was measured, once the last back marker has come. Raises LoadError when the run-up is not whole."""
         assert self._begin is not None and self._end is not None  # `_take` set both
+        missing = len(self._lines) * (self._run_up + 2) - self._arrived
+        if missing > 0:
+            raise LoadError(f"{missing} messages of the run-up did not arrive before the markers behind them")
         skew = max(self._fronts.values()) - self._begin.seconds
         return Drain(self._begin, self._end, skew, self._arrived - self._arrived_before)
 

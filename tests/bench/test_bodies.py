@@ -3,14 +3,17 @@
 import json
 import re
 from collections import Counter
+from pathlib import Path
 from random import Random
 from statistics import mean
 from typing import Any
 
 import pytest
 
+import schemas
 from bench.bodies import BODIES_MIN, HEADLINE, INVALID, MIXES, NOBODY, Bodies, Message, parse_mix, spoil
 from bench.templates import NUMBERS, POOLS, fill, load_samples
+from validators import load_pack
 
 STARTED = 1_800_000_000.0
 A, B = "fr.health.bench.c01", "fr.health.bench.c02"
@@ -101,6 +104,23 @@ def test_pools_make_what_their_names_say() -> None:
         assert pool(chance), name
     for name, number in NUMBERS.items():
         assert isinstance(number(chance), int | float), name
+
+
+@pytest.mark.parametrize("name", sorted(load_samples()))
+def test_every_body_of_every_sample_is_valid_in_the_v3_pack(name: str) -> None:
+    pack = load_pack(Path(schemas.__file__).parent / "v3")
+    bodies = Bodies(7, STARTED, {name: 1}, count=60)
+    for number in range(60):
+        assert pack.check_message(bodies.message(0, A, B, number).body) == ()
+
+
+@pytest.mark.parametrize("way", [way for way, code in INVALID.items() if code == 300])
+def test_what_a_pack_must_refuse_it_refuses(way: str) -> None:
+    pack = load_pack(Path(schemas.__file__).parent / "v3")
+    for shape in ("rc-eda-fire", "rc-ref", "rs-error"):
+        bodies = Bodies(7, STARTED, {shape: 1}, count=20)
+        for number in range(20):
+            assert pack.check_message(spoil(bodies.message(0, A, B, number), way).body), shape
 
 
 # ---- invalid ones --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 
 from bench.amqp import Address
 from bench.bodies import Bodies
+from bench.child import LoadError
 from bench.hub import MARKER_INBOX, make_markers
 from bench.job import Target, lines_of
 from bench.markers import BACK, FRONT, Markers
@@ -22,8 +23,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     yield now
 
 
-def made(cpu: list[float]) -> Markers:
-    markers = Markers(Target(Address("127.0.0.1", 1, "v"), "", "", ""), LINES, BODIES, 30)
+def made(cpu: list[float], run_up: int = 30) -> Markers:
+    markers = Markers(Target(Address("127.0.0.1", 1, "v"), "", "", ""), LINES, BODIES, run_up)
     markers._cpu = lambda: (cpu[0],)
     return markers
 
@@ -35,9 +36,9 @@ def arrive(markers: Markers, line: int, which: int) -> None:
 
 def test_from_the_first_front_to_the_last_back(clock: list[float]) -> None:
     cpu = [5.0]
-    markers = made(cpu)
-    for line in (0, 0, 1):
-        arrive(markers, line, -3)  # run-up
+    markers = made(cpu, run_up=6)
+    for line in (0, 0, 1, 2, 2):
+        arrive(markers, line, -2)  # run-up, but for one
     clock[0], cpu[0] = 101.0, 6.0
     arrive(markers, 0, FRONT)
     arrive(markers, 1, -1)
@@ -53,6 +54,15 @@ def test_from_the_first_front_to_the_last_back(clock: list[float]) -> None:
     drain = markers.drain()
     assert (drain.seconds, drain.skew_seconds, drain.cpu_seconds(0)) == (10.0, 2.0, 3.5)
     assert drain.run_up_left == 6  # one of the run-up, two fronts, three backs
+
+
+def test_a_run_up_that_is_not_whole_is_no_measure(clock: list[float]) -> None:
+    markers = made([0.0])
+    for line in range(3):
+        arrive(markers, line, FRONT)
+        arrive(markers, line, BACK)
+    with pytest.raises(LoadError, match="30 messages of the run-up did not arrive"):
+        markers.drain()
 
 
 def test_markers_of_another_round_and_other_messages_do_not_count(clock: list[float]) -> None:
