@@ -1,7 +1,8 @@
 """Patterns for the accept path: texts for Python's `re` that take nothing which the ECMA-262 pattern refuses.
 
 They may take less: they match the whole text even where the pattern is not anchored, and where backtracking could be
-costly they do not backtrack (possessive repeats). What they do not take, the slow path judges (`linear`).
+costly there is none at all. What they do not take, the slow path judges (`linear`). Possessive repeats would bound the
+backtracking too, but those of Python before 3.11.5 take texts that they should not.
 """
 
 from typing import Final
@@ -9,17 +10,19 @@ from typing import Final
 from validators.ecma import Alt, Chars, End, Node, Ranges, Repeat, Seq, Start, overlap, parse, union
 
 MAX_BACKTRACKING: Final = 64
-"""How many ways a plain pattern may have to go wrong before it is made possessive."""
+"""How many ways a plain pattern may have to go wrong before it is left to the slow path."""
 
 
-def accepting_pattern(pattern: str) -> str:
-    """The `re` text; PatternError as `parse`."""
+def accepting_pattern(pattern: str) -> str | None:
+    """The `re` text, or None: only the slow path reads this one in bounded time. PatternError as `parse`."""
     tree = parse(pattern)
     exact = _separated_list(tree)
     if exact is not None:
         return exact
     cost = _cost(tree, (), in_loop=False)
-    text = _emit(tree, possessive=cost is None or cost > MAX_BACKTRACKING)
+    if cost is None or cost > MAX_BACKTRACKING:
+        return None
+    text = _emit(tree)
     # Alternatives are grouped; an anchor of the pattern's own beside ours would only cost time.
     bare = text.removeprefix(r"\A").removesuffix(r"\Z") if isinstance(tree, Seq) else text
     return rf"\A{bare}\Z"
@@ -40,7 +43,7 @@ def _emit_chars(ranges: Ranges) -> str:
     return "[" + "".join(_char(a) if a == b else f"{_char(a)}-{_char(b)}" for a, b in ranges) + "]"
 
 
-def _emit(node: Node, possessive: bool) -> str:
+def _emit(node: Node) -> str:
     match node:
         case Chars(ranges):
             return _emit_chars(ranges)
@@ -49,19 +52,20 @@ def _emit(node: Node, possessive: bool) -> str:
         case End():
             return r"\Z"
         case Seq(parts):
-            return "".join(_emit(part, possessive) for part in parts)
+            return "".join(_emit(part) for part in parts)
         case Alt(options):
-            inside = "|".join(_emit(option, possessive) for option in options)
-            return f"(?>{inside})" if possessive else f"(?:{inside})"
+            inside = "|".join(_emit(option) for option in options)
+            return f"(?:{inside})"
         case Repeat(part, low, high):
-            inside = _emit(part, possessive)
+            inside = _emit(part)
             bounds = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
-            return f"{inside if isinstance(part, Chars) else f'(?:{inside})'}{bounds}{'+' if possessive else ''}"
+            return f"{inside if isinstance(part, Chars) else f'(?:{inside})'}{bounds}"
 
 
 def _separated_list(tree: Node) -> str | None:
     """`^(C+D?){m,n}$`, D no C: the national models' id. Read literally it splits a word in countless ways; it means at
-    most n words of C, D between them and perhaps at the end, with at least m characters of C in all."""
+    most n words of C, D between them and perhaps at the end, with at least m characters of C in all. Since no C is a D,
+    a word that gives characters back fails at once: the time is linear."""
     match tree:
         case Seq((Start(), Repeat(Seq((Repeat(Chars(c), 1, None), Repeat(Chars(d), 0, 1))), low, high), End())):
             if overlap(c, d) or not 1 <= low <= 64:
@@ -69,7 +73,7 @@ def _separated_list(tree: Node) -> str | None:
             word, mark = _emit_chars(c), _emit_chars(d)
             more = "" if high is None else high - 1
             enough = f"{word}{mark}?" * (low - 1) + word
-            return rf"\A(?={enough}){word}++(?:{mark}{word}++){{0,{more}}}+{mark}?\Z"
+            return rf"\A(?={enough}){word}+(?:{mark}{word}+){{0,{more}}}{mark}?\Z"
     return None
 
 

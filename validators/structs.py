@@ -61,17 +61,19 @@ class StructMaker:
 def _text(node: Text) -> Any:
     if node.codes is not None:
         return Literal[node.codes] if node.pattern is None and not node.date_time else None
-    if node.date_time:
-        return Annotated[str, Meta(pattern=_date_time(node.pattern))]
-    return str if node.pattern is None else Annotated[str, Meta(pattern=accepting_pattern(node.pattern))]
+    if node.pattern is None and not node.date_time:
+        return str
+    pattern = _date_time(node.pattern) if node.date_time else accepting_pattern(node.pattern or "")
+    return None if pattern is None else Annotated[str, Meta(pattern=pattern)]
 
 
-def _date_time(pattern: str | None) -> str:
+def _date_time(pattern: str | None) -> str | None:
     if pattern is None:
         return STRICT
     if pattern == MODEL_DATE_TIME:
         return STRICT_WITHOUT_FRACTION
-    return rf"(?={accepting_pattern(pattern)}){STRICT}"
+    accepting = accepting_pattern(pattern)
+    return None if accepting is None else rf"(?={accepting}){STRICT}"
 
 
 def _list_of(items: Any, low: int, high: int | None) -> Any:

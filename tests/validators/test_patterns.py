@@ -89,14 +89,15 @@ HOSTILE = [
 @pytest.mark.parametrize(("pattern", "text", "found"), ECMA_TABLE)
 def test_ecma_semantics(pattern: str, text: str, found: bool) -> None:
     assert LinearPattern(pattern).search(text) is found
-    accepted = re.search(accepting_pattern(pattern), text) is not None
-    assert found or not accepted
+    accepting = accepting_pattern(pattern)
+    assert found or accepting is None or re.search(accepting, text) is None
 
 
 @pytest.mark.parametrize("pattern", PACK_PATTERNS + OTHER_PATTERNS)
 def test_linear_agrees_with_a_plain_reading_and_the_accepting_text_is_sound(pattern: str) -> None:
     rnd = Random(3)
-    linear, accepting = LinearPattern(pattern), re.compile(accepting_pattern(pattern))
+    linear, text_of_accepting = LinearPattern(pattern), accepting_pattern(pattern)
+    accepting = re.compile(text_of_accepting) if text_of_accepting is not None else None
     tree = parse(pattern)
     hits = 0
     for _ in range(2_000):
@@ -108,28 +109,33 @@ def test_linear_agrees_with_a_plain_reading_and_the_accepting_text_is_sound(patt
                 text = text[:cut] + rnd.choice(["", "x", ".", "0", "\n"]) + text[cut + 1 :]
         expected = ecma_search(pattern, text)
         assert linear.search(text) is expected, text
-        if accepting.search(text):
+        if accepting is None or accepting.search(text):
             hits += 1
-            assert expected, text
+            assert expected or accepting is None, text
     assert hits > 20
 
 
 def test_the_accepting_text_of_the_models_is_exact() -> None:
     rnd = Random(5)
     for pattern in PACK_PATTERNS:
-        accepting, tree = re.compile(accepting_pattern(pattern)), parse(pattern)
+        text_of_accepting, tree = accepting_pattern(pattern), parse(pattern)
         if "@" in pattern:
-            continue  # the mail address of the technical model: possessive, may leave some to the slow path
+            assert text_of_accepting is None  # the mail address of the technical model is left to the slow path
+            continue
+        assert text_of_accepting is not None
+        accepting = re.compile(text_of_accepting)
         for _ in range(300):
             text = text_of(tree, rnd)
             assert accepting.search(text), (pattern, text)
-    assert re.search(accepting_pattern(r"^([a-zA-Z0-9_-]+\.?){4,10}$"), "abcd")
+    shortest = accepting_pattern(r"^([a-zA-Z0-9_-]+\.?){4,10}$")
+    assert shortest is not None and re.search(shortest, "abcd")
 
 
 @pytest.mark.parametrize("pattern", PACK_PATTERNS + OTHER_PATTERNS)
 def test_hostile_texts_cost_little(pattern: str) -> None:
-    linear, accepting = LinearPattern(pattern).search, re.compile(accepting_pattern(pattern)).search
-    for search in (linear, accepting):
+    accepting = accepting_pattern(pattern)
+    plain = [] if accepting is None else [re.compile(accepting).search]
+    for search in (LinearPattern(pattern).search, *plain):
         for text in HOSTILE:
             best = min(_seconds(search, text) for _ in range(5))
             assert best < 0.010, (text[:20], best)
