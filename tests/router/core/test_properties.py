@@ -13,8 +13,11 @@ from pamqp.header import ContentHeader
 
 from router.core.errors import MalformedProperties
 from router.core.properties import (
+    CACHED_TABLE_BYTES,
+    CACHED_TABLES,
     MAX_HEADER_BYTES,
     Properties,
+    _tables,
     entry,
     numbered,
     own,
@@ -468,3 +471,12 @@ def test_the_same_table_in_two_messages_is_told_apart_by_its_message() -> None:
     assert (first.content_type, second.content_type) == ("a", "b")
     assert (first.persistent, second.persistent) == (False, True)
     assert first.kept == second.kept
+
+
+def test_sorted_tables_are_kept_within_their_bound() -> None:
+    for at in range(3 * CACHED_TABLES):
+        assert parse(table(entry("n", at))).kept == entry("n", at)
+        assert len(_tables) <= CACHED_TABLES
+    before = len(_tables)
+    parse(table(entry("long", "x" * CACHED_TABLE_BYTES)))
+    assert len(_tables) == before

@@ -861,6 +861,11 @@ def test_deliveries_for_a_channel_that_is_going_or_gone_are_the_brokers(stage: S
     assert stage.published == [] and stage.flow.undecided_bytes == 0
 
 
+def test_what_is_no_delivery_on_the_consuming_connection_is_passed_over(stage: Stage) -> None:
+    stage.flow.consumed([Blocked(True), Confirm(1, 1, False, True), stage.content(stage.pairs[0], message("a"))])
+    assert identifiers(stage.published) == ["a"] and stage.blocks == [] and stage.failures == []
+
+
 def test_what_waited_for_a_decision_is_forgotten_with_its_pair(stage: Stage) -> None:
     pair, other = stage.pairs[0], stage.pair(SHARDS[SDIS.id])
     stage.block()
