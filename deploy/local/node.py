@@ -24,6 +24,7 @@ EPMD: Final = "epmd"
 BOOT_SECONDS: Final = 90.0
 """Far above the usual five seconds: a loaded machine, a long write-ahead log."""
 STOP_SECONDS: Final = 30.0
+PORTS_SECONDS: Final = 5.0
 TOOL_SECONDS: Final = 60.0
 
 
@@ -141,9 +142,13 @@ class Node:
             # Killed before its first start was over: half a database is none.
             shutil.rmtree(data, ignore_errors=True)
         data.mkdir(exist_ok=True)
+        # A node killed this moment still holds its ports while the kernel takes it down.
+        deadline = time.monotonic() + PORTS_SECONDS
         for port in self._ports.of_node:
-            if taken(self.address, port):
-                raise LocalClusterError(f"port {port} of {self.address} is in use by another program")
+            while taken(self.address, port):
+                if time.monotonic() > deadline:
+                    raise LocalClusterError(f"port {port} of {self.address} is in use by another program")
+                time.sleep(processes.POLL_SECONDS)
         environment = {**self._environment, processes.ROLE: self.name}
         log = self.folder / "log" / "console.log"
         processes.spawn(broker_command("rabbitmq-server"), environment, folder=self.folder, log=log)
