@@ -51,10 +51,11 @@ STATUSES: Final = frozenset(("Actual", "Exercise"))
 
 _decode = msgspec.json.Decoder(Envelope).decode
 _REFERENCE_IN_BYTES: Final = re.compile(
-    # Possessive, so that no run of blanks is read twice: the scan is linear whatever the bytes.
-    rb'"distributionID"\s*+:\s*+"([^"\\\x00-\x1f]{1,1024}+)"'
-    rb"|<(?:\w++:)?distributionID>\s*+([^<\x00-\x1f]{1,1024}+)\s*+</"
+    # Neighbours of a repeat never match what it repeats, so nothing is read over and over: linear whatever the bytes.
+    rb'"distributionID"\s*:\s*"([^"\\\x00-\x1f]{1,1024})"'
+    rb"|<(?:\w+:)?distributionID>\s*([^<\s\x00-\x1f][^<\x00-\x1f]{0,1023})"
 )
+_CLOSING_TAG: Final = re.compile(rb"\s*</")
 
 
 def fast_read(body: bytes) -> tuple[Envelope, float] | None:
@@ -96,6 +97,10 @@ def reference_id(body: bytes) -> str:
 def scan_reference(body: bytes) -> str:
     """The id as found in the raw bytes, without decoding the body (used alone for poison); linear in the body."""
     match = _REFERENCE_IN_BYTES.search(body)
-    if match is None:
-        return NO_REFERENCE
-    return cut((match[1] or match[2].rstrip()).decode("utf-8", "replace"))
+    while match is not None:
+        if match[1]:
+            return cut(match[1].decode("utf-8", "replace"))
+        if _CLOSING_TAG.match(body, match.end()):
+            return cut(match[2].rstrip().decode("utf-8", "replace"))
+        match = _REFERENCE_IN_BYTES.search(body, match.start(2))
+    return NO_REFERENCE
