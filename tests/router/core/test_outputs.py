@@ -178,14 +178,14 @@ def test_a_parked_message_of_nobody_has_no_report() -> None:
         (DAY_SECONDS - 1, (DAY_SECONDS - 1) * 1000),
         (DAY_SECONDS + 1, PARKED_MAX_MS),
         (3 * DAY_SECONDS, PARKED_MAX_MS),
-        (60 * DAY_SECONDS, PARKED_MAX_MS),  # more than 2^32 ms: the broker would close the channel for it
-        (3000 * 365 * DAY_SECONDS, PARKED_MAX_MS),
+        (60 * DAY_SECONDS, PARKED_MAX_MS),
+        (7000 * 365 * DAY_SECONDS, PARKED_MAX_MS),  # more than a century: RabbitMQ 3.10.8 closes the channel with 406
     ),
 )
 def test_what_is_parked_is_kept_until_it_expires_and_at_most_a_day(expires_in: float, expected_ms: int) -> None:
     copy, _ = parked(delivery(body(dateTimeExpires=when(expires_in))), "ladder_full")
     assert decoded(copy.first, copy.last).expiration == str(expected_ms)
-    assert PARKED_MAX_MS == DAY_SECONDS * 1000 < 2**32
+    assert PARKED_MAX_MS == DAY_SECONDS * 1000
 
 
 @pytest.mark.parametrize("payload", (b"", b"x", b"[" * 50_000, b'{"distributionID":"x"}'))
