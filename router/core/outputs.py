@@ -22,7 +22,7 @@ _NO_PROPERTIES: Final = own("application/octet-stream")
 """Stands in for properties that cannot be read, when their message is parked."""
 MAX_HISTORY_CHARACTERS: Final = 512
 PARKED_MAX_MS: Final = 24 * 3600 * 1000
-"""DELIVERY.md 7. More would do no good, and for a century (an expiry in the year 9999) the broker closes the channel."""
+"""DELIVERY.md 7. Beyond a century (an expiry in the year 9999) the broker would close the channel for it."""
 
 
 @lru_cache(maxsize=4096)
