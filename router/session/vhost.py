@@ -409,7 +409,7 @@ class VhostSession:
         self._change_prefetch(pair, self._settings.prefetch)
 
     def _change_prefetch(self, pair: Pair, prefetch: int) -> None:
-        if pair.state is State.OPEN and self._flow is not None:
+        if pair.state is State.OPEN and self._flow is not None and pair.prefetch != prefetch:
             self._flow.forget(pair)
             self._spawn(self._resubscribe(pair, prefetch))
 
