@@ -56,7 +56,7 @@ class TrialLink:
         self._link = None
 
     async def _open(self) -> None:
-        link = Link(self._url, self._max_body_bytes, self._events, _ignore, self._lost)
+        link = Link(self._url, self._max_body_bytes, self._events, _ignore, lambda _: self._lost(link))
         self._link = link
         await link.open()
         self._channel = (await link.channel(confirms=True)).number
@@ -81,7 +81,9 @@ class TrialLink:
                 stored = Outcome.RETURNED if self._returned else Outcome.CONFIRMED
                 self._tell(stored if event.stored else Outcome.NACKED)
 
-    def _lost(self, _: str) -> None:
+    def _lost(self, link: Link) -> None:
+        if link is not self._link:
+            return  # the end of an earlier connection says nothing about this one
         self._link = None
         self._tell(Outcome.LOST)
 

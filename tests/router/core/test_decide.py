@@ -369,6 +369,12 @@ def test_22_a_recipient_that_cannot_name_a_queue_is_refused_501_at_once(recipien
     assert len(decision.facts.recipient) <= 256
 
 
+def test_22_the_longest_name_of_a_queue_is_still_a_routing_key() -> None:
+    longest = "fr.health." + "x" * (255 - len("fr.health.") - len(".in.message"))
+    assert len(forwarded(body(SAMU, longest)).queue) == 255
+    assert refused(body(SAMU, longest + "x")).cause == cause("recipient_name")
+
+
 @pytest.mark.parametrize("recipient", ("", "*", "#", "hub.parked", "dispatch.00", "fr.x\x00", "fr.\u2028é"))
 def test_22_a_recipient_of_any_name_is_only_a_routing_key_of_the_inboxes(recipient: str) -> None:
     assert forwarded(body(SAMU, recipient)).queue == f"{recipient}.in.message"

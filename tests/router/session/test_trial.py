@@ -18,8 +18,6 @@ from router.session.trial import TrialLink
 from tests.router.core.making import delivery
 from tests.router.session.stage import Channel, Publish, publishes
 
-LATE_LOSS = "the loss of an old trial connection is taken for that of the present one"
-
 
 class FakeLink:
     """A connection as a trial sees it."""
@@ -167,7 +165,6 @@ def test_a_cancel_cuts_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     tried(work, monkeypatch)
 
 
-@pytest.mark.xfail(strict=True, reason=LATE_LOSS)
 def test_the_late_loss_of_a_connection_that_was_cut_is_not_the_next_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(trial: TrialLink) -> None:
         assert await trial.attempt(output()) is Outcome.SILENT
