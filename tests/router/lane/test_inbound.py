@@ -100,6 +100,17 @@ def test_a_channel_taken_anew_forgets_what_was_in_the_making() -> None:
     assert fed(data, parser=parser) == ([event], b"")
 
 
+def test_a_channel_left_in_the_middle_of_a_content_keeps_nothing_of_it() -> None:
+    parser = wire.inbound()
+    data, _ = wire.deliver(1, b"x" * 1000)
+    fed(data[:-1], parser=parser)
+    before = wire.held_bytes(parser)
+    parser.leave_channel(CONSUMING)
+    assert wire.held_bytes(parser) < before - 700
+    other = frame.marshal(Channel.CloseOk(), CONSUMING)
+    assert fed(data[-1:] + other, parser=parser)[1].endswith(other)
+
+
 @pytest.mark.parametrize(
     "method",
     (
