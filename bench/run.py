@@ -30,8 +30,7 @@ from bench.ledger import Ledger, Verdict
 from bench.steering import FENCE, STOP
 from router.core.directory import Client
 
-CONNECT_SECONDS: Final = 120.0
-"""A machine that is busy elsewhere has taken a minute for fifty connections."""
+CONNECT_SECONDS: Final = 60.0
 FENCE_SECONDS: Final = 120.0
 IDLE_LOOKS: Final = 2
 IDLE_SECONDS: Final = 1.2
