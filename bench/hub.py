@@ -32,7 +32,7 @@ ROUTER: Final = (sys.executable, "-c", "from router.cli.app import main; main()"
 
 
 def make_clients(count: int) -> list[Client]:
-    """The senders and recipients of a bench: health clients, `in-out` and `flat` in turns."""
+    """The senders and recipients of a bench: health clients, named `in-out`."""
     return [Client(id=f"fr.health.bench.c{index:03d}", editor="bench") for index in range(count)]
 
 
