@@ -8,7 +8,7 @@ from typing import Final
 
 import aiormq
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPConnectionError, AMQPError, InvalidFrameError, ProbableAuthenticationError
 from pamqp.commands import Basic
 from yarl import URL
 
@@ -44,19 +44,34 @@ class Link:
         self.max_frame_bytes = 131_072
         self._paused = False
         self._lane = LaneTransport(self.inbound, on_events, on_writable, on_lost)
+        self._url = url
         self._connection = aiormq.Connection(url, transport_factory=self._lane)
 
     async def open(self) -> None:
         """Connect, log in, open the vhost. Raises BrokerError; a cancel leaves nothing open."""
         try:
             async with broker_errors(), asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                await self._connection.connect()
+                await self._connect()
         except BaseException:
             self.abort()
             raise
         negotiated = self._connection.connection_tune.frame_max
         if negotiated:
             self.max_frame_bytes = self.inbound.max_frame_bytes = negotiated
+
+    async def _connect(self) -> None:
+        """What an operator can mend is said in plain words. Whatever else goes wrong passes as it is."""
+        try:
+            await self._connection.connect()
+        except ProbableAuthenticationError as error:
+            raise BrokerError("the broker refuses the login: wrong password, or no such user") from error
+        except InvalidFrameError as error:
+            # The one call that aiormq expects a certain answer to while connecting is `connection.open`.
+            raise BrokerError("the broker refuses the vhost: not there, or the user may not enter it") from error
+        except AMQPConnectionError as error:
+            why = error.args[-1] if error.args else type(error).__name__
+            place = f"{self._url.host}:{self._url.port}"
+            raise BrokerError(f"no broker answers at {place}: {why}"[:MAX_WHY_CHARACTERS]) from error
 
     async def channel(self, confirms: bool) -> AbstractChannel:
         """A new channel, its hot frames taken by the lane. Raises BrokerError."""
