@@ -3,11 +3,12 @@
 import os
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 import schemas
+from router.cli.fail import fail
 from router.observe.logs import EventLog
 from router.observe.sink import check_target
 from router.process.http import HealthServer
@@ -35,7 +36,7 @@ def run(
         settings = load_config(path, os.environ)
         check(settings)
     except SettingsError as error:
-        _fail(str(error))
+        fail(str(error))
     raise typer.Exit(serve(settings, path))
 
 
@@ -48,9 +49,9 @@ def check(settings: Config) -> None:
     packs = Path(next(iter(schemas.__path__)))
     for vhost in settings.vhosts:
         if vhost.name not in versions:
-            _fail(f"{settings.topology.file}: vhost {vhost.name!r} is not there; run `hubex topology apply`")
+            fail(f"{settings.topology.file}: vhost {vhost.name!r} is not there; run `hubex topology apply`")
         if not (packs / vhost.pack).is_dir():
-            _fail(f"vhost {vhost.name!r}: there is no model pack {vhost.pack!r} in {packs}")
+            fail(f"vhost {vhost.name!r}: there is no model pack {vhost.pack!r} in {packs}")
 
 
 def serve(settings: Config, path: Path | None) -> int:
@@ -59,15 +60,15 @@ def serve(settings: Config, path: Path | None) -> int:
     try:
         check_target(target)
     except OSError as error:
-        _fail(f"log.target: cannot write {target} ({error.strerror})")
+        fail(f"log.target: cannot write {target} ({error.strerror})")
     try:
         health = HealthServer(host, port)
     except OSError as error:
-        _fail(f"http: cannot listen on {host}:{port} ({error.strerror})")
+        fail(f"http: cannot listen on {host}:{port} ({error.strerror})")
     try:
         folder = MetricsFolder()
     except OSError as error:
-        _fail(f"cannot make a folder for the metrics ({error.strerror or error})")
+        fail(f"cannot make a folder for the metrics ({error.strerror or error})")
     log = EventLog(target)
     try:
         supervisor = Supervisor(plan_for(settings, path), log, folder.path)
@@ -78,8 +79,3 @@ def serve(settings: Config, path: Path | None) -> int:
         health.stop()
         log.close()
         folder.close()
-
-
-def _fail(text: str) -> NoReturn:
-    typer.echo(f"hubex: {text}", err=True)
-    raise typer.Exit(2)

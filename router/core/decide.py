@@ -151,7 +151,7 @@ def _from_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
         return Retry(names.REASON_UNKNOWN_KEY, key, _NOTHING)
     client = owner.client
     if delivery.exchange == names.ENTRANCE and not rules.topology.owns(client.id, delivery.shard):
-        return Discard("misrouted_copy", key, _NOTHING)
+        return Discard(names.REASON_MISROUTED_COPY, key, _NOTHING)
     properties = delivery.properties
     refused = _refused_unread(delivery, properties, rules, client)
     if refused is not None:
@@ -326,7 +326,7 @@ def _from_dead_parked(delivery: Delivery, rules: Rules, now: float) -> Decision:
     """Parked for as long as it may be (DELIVERY.md 7): gone with a log line and a count."""
     properties = delivery.properties
     reference = properties.text(names.HEADER_REFERENCE) if properties is not None else ""
-    return Discard("parked_expired", client_key(delivery), Facts(distribution_id=cut(reference)))
+    return Discard(names.REASON_PARKED_EXPIRED, client_key(delivery), Facts(distribution_id=cut(reference)))
 
 
 _BY_ROLE: Final[dict[Role, Callable[[Delivery, Rules, float], Decision]]] = {

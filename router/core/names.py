@@ -79,6 +79,10 @@ REASON_UNKNOWN_KEY: Final = "unknown_key"
 REASON_POISON: Final = "poison"
 REASON_INBOX_REMOVED: Final = "inbox_removed"
 
+# ---- reasons of discarding that the log and the metrics tell apart -------------------------------
+REASON_MISROUTED_COPY: Final = "misrouted_copy"
+REASON_PARKED_EXPIRED: Final = "parked_expired"
+
 # ---- AMQP's bound on a name or a key (a short string), in bytes ----------------------------------
 NAME_MAX_BYTES: Final = 255
 

@@ -13,7 +13,7 @@ from router.core.directory import Client
 from router.core.envelope import fast_read
 from router.core.ladder import rung_after
 from router.core.outcomes import Kind
-from router.core.properties import Properties, entry, numbered, own
+from router.core.properties import Properties, entry, numbered, own, pack_number
 from router.core.refusals import Code, cause
 from router.core.report import CONTENT_TYPE, report_body, report_id
 
@@ -44,6 +44,10 @@ class Output:
         self.body = body
         self.published_at = 0.0
         self.returned = False
+
+    def properties(self, number: int) -> bytes:
+        """The encoded properties, once the publish has its number."""
+        return b"".join((self.first, pack_number(number), self.last))
 
 
 def forward(delivery: Delivery, decision: Forward, now: float) -> Output:

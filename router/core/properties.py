@@ -12,6 +12,7 @@ from typing import Any, Final
 from pamqp.decode import embedded_value
 
 from router.core.errors import MalformedProperties
+from router.core.names import HEADER_PUBLISH, HUB_HEADER_PREFIX
 
 _CONTENT_TYPE, _CONTENT_ENCODING, _HEADERS, _DELIVERY_MODE = 0x8000, 0x4000, 0x2000, 0x1000
 _PRIORITY, _CORRELATION_ID, _REPLY_TO, _EXPIRATION = 0x0800, 0x0400, 0x0200, 0x0100
@@ -27,11 +28,10 @@ _FIXED: Final = {
 }  # fmt: skip
 _SIZED: Final = frozenset(b"SxAF")
 
-HUB_PREFIX: Final = b"x-hub-"
 _DEATH_PREFIXES: Final = (b"x-death", b"x-first-death", b"x-last-death")
 _NEVER_FORWARDED: Final = frozenset((b"CC", b"BCC", b"x-delivery-count"))
-PUBLISH_NUMBER: Final = b"x-hub-publish"
-_NUMBER_KEY: Final = bytes((len(PUBLISH_NUMBER),)) + PUBLISH_NUMBER + b"l"
+_HUB_PREFIX: Final = HUB_HEADER_PREFIX.encode("ascii")
+_NUMBER_KEY: Final = bytes((len(HEADER_PUBLISH),)) + HEADER_PUBLISH.encode("ascii") + b"l"
 _NUMBER_BYTES: Final = 8
 
 MAX_HEADER_BYTES: Final = 16 * 1024
@@ -192,7 +192,7 @@ def _sorted_table(raw: bytes) -> _Table:
             raise MalformedProperties
         if at > end:
             raise MalformedProperties
-        if key.startswith(HUB_PREFIX) or key.startswith(_DEATH_PREFIXES) or key in _NEVER_FORWARDED:
+        if key.startswith(_HUB_PREFIX) or key.startswith(_DEATH_PREFIXES) or key in _NEVER_FORWARDED:
             trusted[key.decode("latin-1")] = raw[value:at]
         else:
             kept.append(raw[start:at])
@@ -239,7 +239,7 @@ def numbered(client: Properties, hub_headers: bytes, expiration_ms: int | None) 
 
 def publish_number(raw: bytes) -> int:
     """The publish number of a returned message, read back from its properties. Raises MalformedProperties."""
-    number = parse(raw).number(PUBLISH_NUMBER.decode("ascii"))
+    number = parse(raw).number(HEADER_PUBLISH)
     if number <= 0:
         raise MalformedProperties
     return number

@@ -17,6 +17,8 @@ FRAME_OVERHEAD_BYTES: Final = 8  # type, channel, size, end octet
 SLACK_BYTES: Final = 64 * 1024
 """How much larger than frame_max a frame may be: the broker adds its headers (x-delivery-count, x-death) to a client's
 without looking at frame_max; to refuse that frame would let one message end the connection again and again."""
+OFFERED_FRAME_BYTES: Final = 131_072
+"""frame_max as RabbitMQ offers it: the bound until a connection is tuned."""
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
 _DELIVER, _RETURN = b"\x00\x3c\x00\x3c", b"\x00\x3c\x00\x32"

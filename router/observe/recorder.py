@@ -150,11 +150,11 @@ class Recorder:
 
     def _discarded(self, decision: Discard, common: dict[str, Any]) -> None:
         self._counts.cell("hubex_messages_discarded_total", self._vhost, decision.reason).n += 1
-        if decision.reason == "parked_expired":
+        if decision.reason == names.REASON_PARKED_EXPIRED:
             self._expired.n += 1
             self._write(events.Expired(**common, reason=decision.reason))
             return
-        if decision.reason == "misrouted_copy":
+        if decision.reason == names.REASON_MISROUTED_COPY:
             self._misrouted.n += 1
         self._write(events.Discarded(**common, reason=decision.reason))
 

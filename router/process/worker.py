@@ -23,6 +23,7 @@ from router.core.delivery import Role
 from router.core.directory import Client, Directory, DirectoryError
 from router.core.rules import Rules
 from router.core.shards import TopologyVersion
+from router.observe.events import Level
 from router.observe.logs import EventLog
 from router.observe.metrics import FLUSH_SECONDS, Counts, name_metric_files
 from router.observe.recorder import Recorder
@@ -232,10 +233,10 @@ class Worker:
         self._log.flush()
         self._counts.flush(time.monotonic(), force=force)
 
-    def _notice(self, level: str, name: str, text: str) -> None:
+    def _notice(self, level: Level, name: str, text: str) -> None:
         recorder = next(iter(self._recorders.values()), None)
         if recorder is not None:
-            recorder.notice(level, name, text)  # type: ignore[arg-type]
+            recorder.notice(level, name, text)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,11 +15,11 @@ from router.core.errors import FrameError, MalformedProperties
 from router.core.names import INFO
 from router.core.outcomes import TABLE, Kind, Outcome, Step
 from router.core.outputs import Output
-from router.core.properties import pack_number, publish_number
+from router.core.properties import publish_number
 from router.core.rules import POISON_ALONE_COUNT, POISON_PARK_COUNT, Rules
 from router.core.suspects import SuspectInboxes
 from router.lane import outbound
-from router.lane.inbound import Blocked, Confirm, Content, Event
+from router.lane.inbound import OFFERED_FRAME_BYTES, Blocked, Confirm, Content, Event
 from router.session.pair import Pair, State
 
 SLICE_DELIVERIES: Final = 16
@@ -72,7 +72,7 @@ class Flow:
         self.rules, self._suspects, self._observer, self._hooks = rules, suspects, observer, hooks
         self._clock, self._wall = clock, wall
         self._undecided_max_bytes, self._unconfirmed_max_bytes = undecided_max_bytes, unconfirmed_max_bytes
-        self.max_frame_bytes = 131_072
+        self.max_frame_bytes = OFFERED_FRAME_BYTES
         self.by_consume: dict[int, Pair] = {}
         self.by_publish: dict[int, Pair] = {}
         self.blocked = False
@@ -266,8 +266,7 @@ class Flow:
         self.unconfirmed_bytes += len(output.body)
         out = self._publishes
         out.append(method)
-        properties = b"".join((output.first, pack_number(number), output.last))
-        outbound.content(pair.publish_number, properties, output.body, self.max_frame_bytes, out)
+        outbound.content(pair.publish_number, output.properties(number), output.body, self.max_frame_bytes, out)
 
     # ---- settling --------------------------------------------------------------------------------
 

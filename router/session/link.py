@@ -13,7 +13,7 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from router.core.errors import BrokerError
-from router.lane.inbound import Event, Inbound
+from router.lane.inbound import OFFERED_FRAME_BYTES, Event, Inbound
 from router.session.transport import LaneTransport
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
@@ -39,9 +39,7 @@ class Link:
         on_writable: Callable[[bool], None],
         on_lost: Callable[[str], None],
     ) -> None:
-        # frame_max is not known before the tuning; 128 KiB is what RabbitMQ offers, and the lane's bound until then.
-        self.inbound = Inbound(131_072, max_body_bytes)
-        self.max_frame_bytes = 131_072
+        self.inbound = Inbound(OFFERED_FRAME_BYTES, max_body_bytes)
         self._paused = False
         self._lane = LaneTransport(self.inbound, on_events, on_writable, on_lost)
         self._url = url
@@ -57,7 +55,12 @@ class Link:
             raise
         negotiated = self._connection.connection_tune.frame_max
         if negotiated:
-            self.max_frame_bytes = self.inbound.max_frame_bytes = negotiated
+            self.inbound.max_frame_bytes = negotiated
+
+    @property
+    def max_frame_bytes(self) -> int:
+        """The negotiated frame_max."""
+        return self.inbound.max_frame_bytes
 
     async def _connect(self) -> None:
         """What an operator can mend is said in plain words. Whatever else goes wrong passes as it is."""
@@ -140,6 +143,10 @@ class Link:
                     await asyncio.wait_for(self._connection.close(), CLOSE_TIMEOUT_SECONDS)
         finally:
             self.abort()
+
+
+def ignore(_: bool) -> None:
+    """For `on_writable`, where nothing is written that could wait."""
 
 
 @contextlib.asynccontextmanager

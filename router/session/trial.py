@@ -10,10 +10,10 @@ from yarl import URL
 from router.core.errors import BrokerError, MalformedProperties
 from router.core.outcomes import Outcome
 from router.core.outputs import Output
-from router.core.properties import pack_number, publish_number
+from router.core.properties import publish_number
 from router.lane import outbound
 from router.lane.inbound import Confirm, Content, Event
-from router.session.link import Link
+from router.session.link import Link, ignore
 
 
 class TrialLink:
@@ -56,7 +56,7 @@ class TrialLink:
         self._link = None
 
     async def _open(self) -> None:
-        link = Link(self._url, self._max_body_bytes, self._events, _ignore, lambda _: self._lost(link))
+        link = Link(self._url, self._max_body_bytes, self._events, ignore, lambda _: self._lost(link))
         self._link = link
         await link.open()
         self._channel = (await link.channel(confirms=True)).number
@@ -66,8 +66,9 @@ class TrialLink:
         assert self._link is not None
         self._number += 1
         pieces = [outbound.publish_method(self._channel, output.exchange, output.queue)]
-        properties = b"".join((output.first, pack_number(self._number), output.last))
-        outbound.content(self._channel, properties, output.body, self._link.max_frame_bytes, pieces)
+        outbound.content(
+            self._channel, output.properties(self._number), output.body, self._link.max_frame_bytes, pieces
+        )
         self._link.write(b"".join(pieces))
 
     def _events(self, events: list[Event]) -> None:
@@ -90,6 +91,3 @@ class TrialLink:
     def _tell(self, outcome: Outcome) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(outcome)
-
-
-def _ignore(_: bool) -> None: ...

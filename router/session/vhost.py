@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from msgspec import Struct
 from yarl import URL
 
 from router.core.errors import BrokerError
@@ -20,7 +21,7 @@ from router.core.outputs import Output
 from router.core.rules import Rules
 from router.core.suspects import SuspectInboxes
 from router.session.flow import Flow, Observer
-from router.session.link import RPC_TIMEOUT_SECONDS, Link, broker_errors
+from router.session.link import RPC_TIMEOUT_SECONDS, Link, broker_errors, ignore
 from router.session.pair import Pair, Source, State
 from router.session.trial import TrialLink
 
@@ -38,33 +39,16 @@ PAIR_BACKOFF_SECONDS: Final = 1.0
 """Before a pair that failed alone subscribes again; a queue that is missing is asked for once a second."""
 
 
-class Settings:
+class Settings(Struct, frozen=True):
     """Numbers of a session, from the configuration."""
 
-    __slots__ = (
-        "cautious",
-        "confirm_timeout_seconds",
-        "max_body_bytes",
-        "prefetch",
-        "tag",
-        "unconfirmed_max_bytes",
-        "undecided_max_bytes",
-    )
-
-    def __init__(
-        self,
-        tag: str,
-        prefetch: int,
-        confirm_timeout_seconds: float,
-        undecided_max_bytes: int,
-        unconfirmed_max_bytes: int,
-        max_body_bytes: int,
-        cautious: bool,
-    ) -> None:
-        self.tag, self.prefetch, self.cautious = tag, prefetch, cautious
-        self.confirm_timeout_seconds = confirm_timeout_seconds
-        self.undecided_max_bytes, self.unconfirmed_max_bytes = undecided_max_bytes, unconfirmed_max_bytes
-        self.max_body_bytes = max_body_bytes
+    tag: str
+    prefetch: int
+    confirm_timeout_seconds: float
+    undecided_max_bytes: int
+    unconfirmed_max_bytes: int
+    max_body_bytes: int
+    cautious: bool
 
 
 class VhostSession:
@@ -182,7 +166,7 @@ class VhostSession:
         )
         self._flow = flow
         self._consuming = Link(
-            self._url("consume"), settings.max_body_bytes, flow.consumed, _ignore, self._lost("consume")
+            self._url("consume"), settings.max_body_bytes, flow.consumed, ignore, self._lost("consume")
         )
         self._publishing = Link(
             self._url("publish"), settings.max_body_bytes, flow.published, self._writable, self._lost("publish")
@@ -320,10 +304,10 @@ class VhostSession:
                 self._spawn(self._reset(pair))
 
     async def _resubscribe(self, pair: Pair, prefetch: int) -> None:
-        """Settle what was published, close the channel without cancel, subscribe again (DELIVERY.md 6, 8)."""
+        """Of a pair that decides no more: settle what was published, close the channel without cancel, subscribe again
+        (DELIVERY.md 6, 8)."""
         flow, channel = self._flow, pair.consuming
         assert flow is not None and channel is not None and self._consuming is not None
-        flow.forget(pair)
         await self._until_settled(lambda: [pair])
         if pair.consuming is not channel:
             return  # the pair failed meanwhile and starts anew by itself
@@ -459,9 +443,6 @@ class VhostSession:
             flow.writable = writable
             if writable:
                 asyncio.get_running_loop().call_soon(flow.pump)
-
-
-def _ignore(_: bool) -> None: ...
 
 
 async def _never_called(_: object) -> None:

@@ -1,5 +1,6 @@
 """A hub of its own for each test of this group: many clients, a vhost to itself, workers that may be sabotaged."""
 
+import os
 import signal
 import sys
 import time
@@ -66,8 +67,6 @@ def make_hub(cluster: LocalCluster, tmp_path: Path) -> Iterator[Callable[[int], 
 
 def kill9(pid: int) -> None:
     """SIGKILL of a process that this test started."""
-    import os
-
     os.kill(pid, signal.SIGKILL)
 
 

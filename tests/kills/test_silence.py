@@ -14,6 +14,13 @@ RATE = 500.0
 CONFIRM_TIMEOUT_SECONDS = 5
 
 
+def impatient(hub: Hub) -> Hub:
+    """The hub with a short confirm timeout."""
+    with hub.bench.config_file.open("a") as config:
+        config.write(f"\n[delivery]\nconfirm_timeout_seconds = {CONFIRM_TIMEOUT_SECONDS}\n")
+    return hub
+
+
 def readiness(hub: Hub) -> tuple[int, str]:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{hub.bench.config.http.port}/readyz", timeout=5) as answer:
@@ -33,9 +40,7 @@ def wait_readiness(hub: Hub, code: int, seconds: float = 40.0) -> str:
 
 def test_a_broker_that_stands_still(make_hub: Callable[[int], Hub]) -> None:
     """Confirms do not come: the hub cuts, says that it is not ready, and goes on by itself when they may come again."""
-    hub = make_hub(CLIENTS)
-    with hub.bench.config_file.open("a") as config:
-        config.write(f"\n[delivery]\nconfirm_timeout_seconds = {CONFIRM_TIMEOUT_SECONDS}\n")
+    hub = impatient(make_hub(CLIENTS))
     with hub.run() as router, hub.load(rate=RATE) as load:
         router.wait_ready()
         load.start()
@@ -59,9 +64,7 @@ def test_a_broker_that_stands_still(make_hub: Callable[[int], Hub]) -> None:
 
 def test_a_broker_that_blocks_its_publishers(make_hub: Callable[[int], Hub]) -> None:
     """While blocked: not ready and says why, no reconnect, timers stand still; work resumes when the alarm ends."""
-    hub = make_hub(CLIENTS)
-    with hub.bench.config_file.open("a") as config:
-        config.write(f"\n[delivery]\nconfirm_timeout_seconds = {CONFIRM_TIMEOUT_SECONDS}\n")
+    hub = impatient(make_hub(CLIENTS))
     with hub.run() as router, hub.load(rate=RATE) as load:
         router.wait_ready()
         load.start()
