@@ -59,7 +59,8 @@ def test_a_broker_that_stands_still(make_hub: Callable[[int], Hub]) -> None:
     assert verdict.ok, verdict.faults
     lines = [orjson.loads(line) for line in hub.log_lines()]
     why = {line["text"] for line in lines if line["event"] == "notice" and line["name"] == "session_down"}
-    assert "a confirm did not come: inbox suspect" in why or any("heartbeat" in text for text in why), why
+    # Which of the three timers ends first is the machine's affair: a message's confirm, the probe's, the heartbeat.
+    assert any("confirm did not come" in text or "not confirmed" in text or "heartbeat" in text for text in why), why
 
 
 def test_a_broker_that_blocks_its_publishers(make_hub: Callable[[int], Hub]) -> None:
