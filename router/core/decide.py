@@ -108,6 +108,27 @@ def first_seen_ms(delivery: Delivery, now: float) -> int:
     return int(now * 1000)
 
 
+def has_copies(delivery: Delivery) -> bool:
+    """Whether the client published it with CC; the hub's own copies of an input say so in a hub header."""
+    return _published(delivery, names.PUBLISHED_COPIES) or (
+        delivery.properties is not None and delivery.properties.has_cc
+    )
+
+
+def is_transient(delivery: Delivery) -> bool:
+    """Whether the client published it not persistent; what the hub stores is persistent whatever that was."""
+    return _published(delivery, names.PUBLISHED_TRANSIENT) or (
+        delivery.properties is not None and not delivery.properties.persistent
+    )
+
+
+def _published(delivery: Delivery, word: str) -> bool:
+    properties = delivery.properties
+    if not delivery.believed or properties is None:
+        return False
+    return word in properties.text(names.HEADER_PUBLISHED).split()
+
+
 def is_marked(delivery: Delivery) -> bool:
     """DELIVERY.md 9: a redelivered input, or one from the ladder or from replay, may be a copy."""
     return delivery.redelivered or delivery.exchange == names.SHARD_EXCHANGE
@@ -167,7 +188,7 @@ def _refused_unread(
     """Checks that need no body, in order."""
     if properties is None:
         return Code.INVALID_MESSAGE, cause("properties")
-    if properties.has_cc:
+    if has_copies(delivery):
         return Code.SENDER_INCONSISTENCY, cause("copies")
     if len(delivery.body) > rules.max_message_bytes:
         return Code.INVALID_MESSAGE, cause("too_large", limit=rules.max_message_bytes)
@@ -213,7 +234,7 @@ def _read(delivery: Delivery, properties: Properties, rules: Rules, now: float, 
     kind = names.KIND_OF_DISTRIBUTION[envelope.distributionKind]
     left_ms = (expires - now) * 1000.0
     refused = (
-        _refused_sender(envelope, recipient, properties, owner)
+        _refused_sender(envelope, recipient, delivery, owner)
         or _refused_kind(envelope, kind, owner)
         or ((Code.EXPIRED_MESSAGE_BEFORE_ROUTING, cause("expired")) if left_ms <= 0.0 else None)
         or _refused_recipient(envelope, recipient, rules, kind)
@@ -238,7 +259,7 @@ def _facts(read: tuple[Envelope, float] | None, use_case: str = "") -> Facts:
 
 
 def _refused_sender(
-    envelope: Envelope, recipient: str, properties: Properties, owner: KeyOwner
+    envelope: Envelope, recipient: str, delivery: Delivery, owner: KeyOwner
 ) -> tuple[Code, str] | None:
     sender, client = envelope.senderID, owner.client
     if not (sender.startswith(names.HEALTH_PREFIX) or recipient.startswith(names.HEALTH_PREFIX)):
@@ -246,7 +267,7 @@ def _refused_sender(
     if client.is_health:
         if sender != client.id:
             return Code.SENDER_INCONSISTENCY, cause("sender", client=client.id)
-        if not properties.persistent:
+        if is_transient(delivery):
             return Code.DELIVERY_MODE_INCONSISTENCY, cause("not_persistent")
         if not envelope.distributionID.startswith(f"{sender}_"):
             return Code.INVALID_MESSAGE, cause("id_prefix", prefix=f"{client.id}_")

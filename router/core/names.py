@@ -64,6 +64,7 @@ HEADER_KEY: Final = "x-hub-key"  # str: the routing key that the client publishe
 HEADER_ATTEMPT: Final = "x-hub-attempt"  # int: rungs climbed so far; absent means 0
 HEADER_FIRST_SEEN: Final = "x-hub-first-seen"  # int: ms since the epoch
 HEADER_ORIGIN: Final = "x-hub-origin"  # str: ORIGIN_CLIENT or ORIGIN_REPLAY
+HEADER_PUBLISHED: Final = "x-hub-published"  # str: PUBLISHED_… words: what the client's own properties said
 HEADER_POSSIBLE_DUPLICATE: Final = "x-hub-possible-duplicate"  # bool true: the mark
 HEADER_PUBLISH: Final = "x-hub-publish"  # int: the lane's publish number
 HEADER_REASON: Final = "x-hub-reason"  # str: why it is parked
@@ -72,6 +73,8 @@ HEADER_REFERENCE: Final = "x-hub-reference"  # str: distributionID, or its place
 HEADER_PARKED_AT: Final = "x-hub-parked-at"  # int: ms since the epoch
 ORIGIN_CLIENT: Final = "client"
 ORIGIN_REPLAY: Final = "replay"
+PUBLISHED_COPIES: Final = "copies"  # with a CC header
+PUBLISHED_TRANSIENT: Final = "transient"  # not persistent
 NO_REFERENCE: Final = "distributionID_could_not_be_extracted"
 
 # ---- reasons of parking that more than one room uses ---------------------------------------------

@@ -7,7 +7,17 @@ from functools import lru_cache
 from typing import Final
 
 from router.core import names
-from router.core.decide import Forward, Park, Refuse, attempt_of, client_key, death, first_seen_ms
+from router.core.decide import (
+    Forward,
+    Park,
+    Refuse,
+    attempt_of,
+    client_key,
+    death,
+    first_seen_ms,
+    has_copies,
+    is_transient,
+)
 from router.core.delivery import Delivery
 from router.core.directory import Client
 from router.core.envelope import fast_read
@@ -112,14 +122,16 @@ def _history(delivery: Delivery, reason: str, key: str, now: float) -> bytes:
         origin = properties.text(names.HEADER_ORIGIN) or origin
         before = properties.text(names.HEADER_HISTORY)
     history = f"{before}{int(now * 1000)} {reason};"[-MAX_HISTORY_CHARACTERS:]
-    return b"".join(
-        (
-            entry(names.HEADER_KEY, key),
-            entry(names.HEADER_FIRST_SEEN, first_seen_ms(delivery, now)),
-            entry(names.HEADER_ORIGIN, origin),
-            entry(names.HEADER_HISTORY, history),
-        )
-    )
+    headers = [
+        entry(names.HEADER_KEY, key),
+        entry(names.HEADER_FIRST_SEEN, first_seen_ms(delivery, now)),
+        entry(names.HEADER_ORIGIN, origin),
+        entry(names.HEADER_HISTORY, history),
+    ]
+    said = [names.PUBLISHED_COPIES] * has_copies(delivery) + [names.PUBLISHED_TRANSIENT] * is_transient(delivery)
+    if said:
+        headers.append(entry(names.HEADER_PUBLISHED, " ".join(said)))
+    return b"".join(headers)
 
 
 def _parked_ms(delivery: Delivery, decision: Park, now: float) -> int | None:

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from router.core import names
-from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, attempt_of
+from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, attempt_of, is_transient
 from router.core.delivery import Delivery
 from router.core.outcomes import Kind, Outcome, Step
 from router.core.outputs import Output
@@ -91,7 +91,7 @@ class Recorder:
                     body_bytes=len(delivery.body),
                     possible_duplicate=delivery.marked,
                     latency_ms=round(latency_seconds * 1000.0, 3),
-                    not_persistent=delivery.properties is not None and not delivery.properties.persistent,
+                    not_persistent=is_transient(delivery),
                 )
             )
             return

@@ -101,6 +101,8 @@ def replay_of(delivery: Delivery, directory: Directory, topology: TopologyVersio
         headers.append(entry(names.HEADER_FIRST_SEEN, first_seen))
     if history := properties.text(names.HEADER_HISTORY):
         headers.append(entry(names.HEADER_HISTORY, history))
+    if published := properties.text(names.HEADER_PUBLISHED):
+        headers.append(entry(names.HEADER_PUBLISHED, published))
     headers.append(entry(names.HEADER_ORIGIN, names.ORIGIN_REPLAY))
     headers.append(entry(names.HEADER_POSSIBLE_DUPLICATE, True))
     halves = numbered(properties, b"".join(headers), None)

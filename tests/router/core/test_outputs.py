@@ -239,6 +239,26 @@ def test_what_climbs_is_the_input_with_its_attempt_counted() -> None:
     assert headers(copy)["x-hub-first-seen"] == NOW_MS
 
 
+def test_what_the_client_published_with_is_not_washed_off_on_the_ladder() -> None:
+    """The hub's copies carry no CC and are all persistent: what the checks ask for must travel beside them."""
+    given = delivery(body(), headers={"CC": ["fr.x"], "x-hub-published": "forged"}, delivery_mode=1)
+    for attempt in range(2):
+        climbed = outputs.climb(given, "unknown_key", NOW)
+        assert climbed is not None
+        read = decoded(climbed.first, climbed.last)
+        assert "CC" not in read.headers and read.delivery_mode == 2
+        assert read.headers["x-hub-published"] == "copies transient"
+        given = from_hub(body(), KEY, headers=read.headers)
+        refused = decide(given, RULES, NOW)
+        assert isinstance(refused, Refuse) and refused.code is Code.SENDER_INCONSISTENCY, attempt
+    climbed = outputs.climb(delivery(body(), delivery_mode=1), "unknown_key", NOW)
+    assert climbed is not None and headers(climbed)["x-hub-published"] == "transient"
+    refused = decide(from_hub(body(), KEY, headers=headers(climbed)), RULES, NOW)
+    assert isinstance(refused, Refuse) and refused.code is Code.DELIVERY_MODE_INCONSISTENCY
+    forged = delivery(body(), headers={"x-hub-published": "copies transient"})
+    assert isinstance(decide(forged, RULES, NOW), Forward)
+
+
 def test_a_replay_stays_a_replay_on_the_ladder_and_when_it_is_parked_again() -> None:
     replay = {"x-hub-origin": "replay", "x-hub-history": "1 parked;", "x-hub-first-seen": 5}
     output = outputs.climb(from_hub(body(), headers=replay), "publish_nacked", NOW)

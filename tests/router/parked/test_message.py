@@ -114,6 +114,11 @@ def test_the_clients_properties_travel_and_the_brokers_do_not() -> None:
     assert {name: properties.headers[name] for name in mine} == mine
 
 
+def test_a_replay_tells_what_the_client_published_with() -> None:
+    properties = published(replayed(held(HUB | {"x-hub-published": "copies"})))
+    assert properties.headers is not None and properties.headers["x-hub-published"] == "copies"
+
+
 def test_the_clients_headers_travel_byte_for_byte() -> None:
     # A 64-bit integer, bytes that are not UTF-8, an absent message_id: what decoding and encoding would change.
     kept = b"\x01nl" + (1).to_bytes(8, "big") + b"\x01sS\x00\x00\x00\x02\xff\xfe"
