@@ -258,9 +258,7 @@ def _facts(read: tuple[Envelope, float] | None, use_case: str = "") -> Facts:
     )
 
 
-def _refused_sender(
-    envelope: Envelope, recipient: str, delivery: Delivery, owner: KeyOwner
-) -> tuple[Code, str] | None:
+def _refused_sender(envelope: Envelope, recipient: str, delivery: Delivery, owner: KeyOwner) -> tuple[Code, str] | None:
     sender, client = envelope.senderID, owner.client
     if not (sender.startswith(names.HEALTH_PREFIX) or recipient.startswith(names.HEALTH_PREFIX)):
         return Code.UNROUTABLE_MESSAGE, cause("no_health_actor")
