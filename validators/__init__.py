@@ -2,7 +2,8 @@
 
 from validators.dates import is_date_time, parse_date_time
 from validators.faults import ContentFaults, Fault
-from validators.packs import Pack, PackError, load_pack
+from validators.loading import PackError, load_pack
+from validators.packs import Pack
 from validators.sentences import Lang, error_cause, sentence
 
 __all__ = [

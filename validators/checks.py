@@ -14,6 +14,7 @@ import orjson
 from validators.collect import collect
 from validators.faults import ContentFaults, EnoughFaults, Fault, Findings, field_path
 from validators.nodes import Object
+from validators.nomenclatures import Watch
 from validators.verdict import Verdict
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -42,6 +43,7 @@ class Checks:
         self._header = header
         self._use_cases = use_cases
         self._roots = ", ".join(use_cases)
+        self._watch = Watch([header.node, *(model.node for _, model in use_cases.values())])
 
     def compile(self) -> None:
         """Make every verdict function."""
@@ -71,6 +73,26 @@ class Checks:
         except ContentFaults as refused:
             return refused.faults
         return ()
+
+    def warnings(self, content: bytes | msgspec.Raw) -> tuple[Fault, ...]:
+        """As `Pack.warnings`."""
+        found: list[Fault] = []
+        try:
+            value = {"content": parse(content)}
+        except ContentFaults:
+            return ()
+        for path, message in _messages(value):
+            self._watch.warnings(message, self._header.node, path, found)
+            for root, (_, model) in self._use_cases.items():
+                if root in message:
+                    self._watch.warnings(message[root], model.node, field_path(path, root), found)
+        return tuple(found)
+
+    def warnings_of_case(self, root: str, body: Any) -> tuple[Fault, ...]:
+        """As `Pack.warnings_of_case`."""
+        found: list[Fault] = []
+        self._watch.warnings(body, self._use_cases[root][1].node, field_path("$", root), found)
+        return tuple(found)
 
     def _judge(self, value: Any, outline: Model) -> tuple[str, ...]:
         """The verdict on a value and the messages in it: their models, or ContentFaults."""

@@ -1,7 +1,8 @@
 """From JSON Schema draft-07 to nodes: the part of the language that the models use, and nothing silently ignored.
 
 A keyword outside the dialect that could change a verdict is a fault of the pack. All faults of a file are found in one
-reading. `$ref` leads to a class of the same file (`#/definitions/…`) or to a code list in a file of its own.
+reading. `$ref` leads to a class of the same file (`#/definitions/…`) or to a code list in a file of its own. The one
+annotation that is read is `x-nomenclature`, the name of the nomenclature that a text draws on.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from validators.nodes import Array, Boolean, Node, Number, Object, Text
 Schema = Mapping[str, Any]
 
 DEFINITION: Final = "#/definitions/"
+NOMENCLATURE: Final = "x-nomenclature"
 _ANNOTATIONS: Final = frozenset(
     ("$schema", "$id", "$comment", "title", "description", "default", "example", "examples", "definitions")
 )
@@ -34,13 +36,21 @@ matcher = lru_cache(maxsize=1024)(LinearPattern)
 class SchemaReader:
     """Reads one file. `faults` gathers what is wrong with it, each line with its place."""
 
-    def __init__(self, file: str, schema: Schema, codes: Mapping[str, Schema], opaque: frozenset[str]) -> None:
-        """`codes`: code list files by the name that `$ref` uses; `opaque`: definitions whose inside is not read
-        (any object fits)."""
+    def __init__(
+        self,
+        file: str,
+        schema: Schema,
+        nomenclatures: Mapping[str, frozenset[str]],
+        codes: Mapping[str, Text] | None = None,
+        opaque: frozenset[str] = frozenset(),
+    ) -> None:
+        """`nomenclatures`: the codes of each; `codes`: code lists by the file name that `$ref` uses; `opaque`:
+        definitions whose inside is not read (any object fits)."""
         self.faults: list[str] = []
         self._file = file
         self._schema = schema
-        self._codes = codes
+        self._nomenclatures = nomenclatures
+        self._codes = codes or {}
         self._classes: dict[str, Object] = {name: Object(name, closed=False) for name in opaque}
 
     def root(self) -> Object:
@@ -51,6 +61,13 @@ class SchemaReader:
         else:
             self._fault("#", "the root is no object")
         return root
+
+    def code_list(self) -> Text:
+        """The file as a code list."""
+        self._check_keywords(self._schema, "string", "#")
+        if self._schema.get("type") != "string" or "enum" not in self._schema:
+            self._fault("#", "a code list is a string with an enum")
+        return self._text(self._schema, "#")
 
     def _fault(self, where: str, what: str) -> None:
         self.faults.append(f"{self._file}{where}: {what}")
@@ -78,7 +95,9 @@ class SchemaReader:
             self._fault(where, f"type must be one of {', '.join(_KEYWORDS)}")
             return
         for keyword in schema:
-            if keyword not in known and keyword not in _ANNOTATIONS | {"type"} and not keyword.startswith("x-"):
+            misplaced = keyword == NOMENCLATURE and kind != "string"
+            plain = keyword in known or keyword in _ANNOTATIONS or keyword == "type" or keyword.startswith("x-")
+            if misplaced or not plain:
                 self._fault(where, f"keyword {keyword!r} is not supported here")
 
     def _referenced(self, reference: Any, where: str) -> Node:
@@ -88,7 +107,7 @@ class SchemaReader:
         if found is None:
             self._fault(where, f"$ref leads nowhere: {reference!r}")
             return Boolean()
-        return self._node(found, where)
+        return found
 
     def _class(self, name: str, where: str) -> Node:
         if name not in self._classes:
@@ -117,8 +136,9 @@ class SchemaReader:
 
     def _text(self, schema: Schema, where: str) -> Text:
         codes, pattern, form = schema.get("enum"), schema.get("pattern"), schema.get("format")
-        if codes is not None and not (codes and all(isinstance(code, str) for code in codes)):
+        if codes is not None and not (isinstance(codes, list) and codes and all(isinstance(c, str) for c in codes)):
             self._fault(where, "enum must list strings")
+            codes = None
         if form not in (None, "date-time"):
             self._fault(where, f"format {form!r} is not supported")
         automaton = None
@@ -127,4 +147,22 @@ class SchemaReader:
                 automaton = matcher(pattern)
             except PatternError as error:
                 self._fault(where, str(error))
-        return Text(None if codes is None else tuple(codes), pattern, form == "date-time", automaton)
+        listed = None if codes is None else tuple(codes)
+        name, warned = self._nomenclature(schema.get(NOMENCLATURE), listed, where)
+        return Text(listed, pattern, form == "date-time", automaton, name, warned)
+
+    def _nomenclature(
+        self, name: Any, listed: tuple[str, ...] | None, where: str
+    ) -> tuple[str | None, frozenset[str] | None]:
+        """Its name, and its codes where `listed` lets others pass."""
+        if name is None:
+            return None, None
+        known = self._nomenclatures.get(name) if isinstance(name, str) else None
+        if known is None:
+            self._fault(where, f"{NOMENCLATURE} leads nowhere: {name!r}")
+            return None, None
+        if listed is None:
+            return name, known
+        # Enumerations carry blanks that the published lists lost ("TSU "): the code is the same.
+        same = known | {code for code in listed if code.strip() in known}
+        return name, None if same.issuperset(listed) else same

@@ -15,6 +15,10 @@ class Text:
     date_time: bool = False
     matcher: LinearPattern | None = None
     """The compiled `pattern`."""
+    nomenclature: str | None = None
+    """The nomenclature that the field draws on."""
+    nomenclature_codes: frozenset[str] | None = None
+    """Its codes, where the schema lets others pass: a text that is none of them is a warning. None: no warning here."""
 
 
 @dataclass(frozen=True, eq=False)

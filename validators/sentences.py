@@ -56,6 +56,7 @@ _FRENCH: Final[dict[str, Callable[[Fault], str]]] = {
         f, "aucun cas d'usage connu ; un est attendu parmi", "plusieurs cas d'usage ; un seul est attendu parmi"
     ),
     "model": lambda f: f"refusé par le modèle {f.expected}",
+    "nomenclature": lambda f: f"code absent de la nomenclature {f.expected}",
     "more": lambda f: f"autres erreurs non détaillées : {f.expected}",
 }
 _ENGLISH: Final[dict[str, Callable[[Fault], str]]] = {
@@ -73,6 +74,7 @@ _ENGLISH: Final[dict[str, Callable[[Fault], str]]] = {
         f, "no known use case; one is expected among", "several use cases; only one is expected among"
     ),
     "model": lambda f: f"refused by the model {f.expected}",
+    "nomenclature": lambda f: f"code outside the nomenclature {f.expected}",
     "more": lambda f: f"further faults not listed: {f.expected}",
 }
 SENTENCES: Final = {"fr": _FRENCH, "en": _ENGLISH}
