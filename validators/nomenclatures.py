@@ -37,14 +37,18 @@ class Watch:
     """Which fields of some models draw on a list, so that a valid value is walked only where one may be."""
 
     def __init__(self, roots: Iterable[Object]) -> None:
-        self._leading: set[int] = set()
         classes: dict[int, Object] = {}
         for root in roots:
             _gather(root, classes)
+        self._fields: dict[int, list[tuple[str, str, Node]]] = {}
+        """By class: each field that leads to such a field, with its piece of path."""
         before = -1
-        while before < len(self._leading):  # classes may contain themselves
-            before = len(self._leading)
-            self._leading |= {key for key, found in classes.items() if any(map(self._leads, found.fields.values()))}
+        while before < len(self._fields):  # classes may contain themselves
+            before = len(self._fields)
+            for key, found in classes.items():
+                leading = [(n, field_path("", n), inner) for n, inner in found.fields.items() if self._leads(inner)]
+                if leading:
+                    self._fields[key] = leading
 
     def warnings(self, value: Any, node: Node, path: str, found: list[Fault]) -> None:
         """Add to `found` the warnings about a parsed value of the model `node`, up to `MAX_WARNINGS`. What is not of
@@ -57,15 +61,15 @@ class Watch:
         elif isinstance(node, Array):
             for index, item in enumerate(value if isinstance(value, list) else ()):
                 self.warnings(item, node.items, f"{path}[{index}]", found)
-        elif isinstance(node, Object) and isinstance(value, dict):
-            for name, inner in node.fields.items():
-                if name in value and self._leads(inner):
-                    self.warnings(value[name], inner, field_path(path, name), found)
+        elif isinstance(value, dict):
+            for name, piece, inner in self._fields.get(id(node), ()):
+                if name in value:
+                    self.warnings(value[name], inner, path + piece, found)
 
     def _leads(self, node: Node) -> bool:
         if isinstance(node, Array):
             return self._leads(node.items)
-        return id(node) in self._leading if isinstance(node, Object) else _draws(node)
+        return id(node) in self._fields if isinstance(node, Object) else _draws(node)
 
 
 def _draws(node: Node) -> bool:
