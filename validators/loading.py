@@ -58,7 +58,8 @@ class _Loader:
         if self._faults:
             raise PackError(self._folder, list(dict.fromkeys(self._faults)))
         roots = {root: (model.name, headed, model.node) for root, (headed, model) in use_cases.items()}
-        return Pack(manifest, Acceptor(header.node, roots), Checks(envelope, content, header, use_cases))
+        listed, acceptor = Acceptor(header.node, roots, listed=True), Acceptor(header.node, roots)
+        return Pack(manifest, listed, acceptor, Checks(envelope, content, header, use_cases))
 
     def _files(self, folder: str) -> list[Path]:
         return sorted((self._folder / folder).glob("*.json"))

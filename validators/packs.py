@@ -17,10 +17,12 @@ from validators.structs import Acceptor
 class Pack:
     """The checks of one model pack. Nothing but `ContentFaults` is raised, whatever the bytes."""
 
-    def __init__(self, manifest: Manifest, acceptor: Acceptor, checks: Checks) -> None:
+    def __init__(self, manifest: Manifest, listed: Acceptor, acceptor: Acceptor, checks: Checks) -> None:
+        """`listed` takes only what draws every code from its nomenclature, `acceptor` whatever the schemas take."""
         self.manifest = manifest
         self.name = manifest.pack
         self.version = manifest.version
+        self._accept_listed = listed.accept
         self._accept = acceptor.accept
         self._checks = checks
 
@@ -30,6 +32,11 @@ class Pack:
         `content` is the raw JSON of the envelope's `content` field. Raises ContentFaults with every fault otherwise.
         """
         return self._accept(content) or self._checks.content(content)
+
+    def judge(self, content: bytes | msgspec.Raw) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
+        """`check` and `warnings` in one: for most messages one decoding, which finds nothing to warn of."""
+        models = self._accept_listed(content)
+        return (models, ()) if models is not None else (self.check(content), self.warnings(content))
 
     def check_envelope(self, body: bytes) -> tuple[Fault, ...]:
         """The faults of a whole message's envelope, the content's elements not looked into; () when there are none."""

@@ -21,16 +21,20 @@ _INT64: Final = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class StructMaker:
-    """Makes the Struct of each class once. A type of None: the accept path cannot judge it."""
+    """Makes the Struct of each class once. A type of None: the accept path cannot judge it.
 
-    def __init__(self) -> None:
+    `listed`: a text that draws on a nomenclature takes the codes of its list only.
+    """
+
+    def __init__(self, listed: bool = False) -> None:
         self._made: dict[int, Any] = {}
+        self._listed = listed
 
     def type_of(self, node: Node) -> Any:
         """What msgspec decodes a node into, or None."""
         match node:
             case Text():
-                return _text(node)
+                return _listed(node) if self._listed and node.nomenclature_codes is not None else _text(node)
             case Number(integer):
                 return _INT64 if integer else float
             case Boolean():
@@ -67,6 +71,16 @@ def _text(node: Text) -> Any:
     return None if pattern is None else Annotated[str, Meta(pattern=pattern)]
 
 
+def _listed(node: Text) -> Any:
+    """The codes of the nomenclature that the schema takes too: one look into a table, whatever the pattern."""
+    fitting = [
+        code
+        for code in sorted(node.nomenclature_codes or ())
+        if (node.codes is None or code in node.codes) and (node.matcher is None or node.matcher.search(code))
+    ]
+    return Literal[tuple(fitting)] if fitting and not node.date_time else None
+
+
 def _date_time(pattern: str | None) -> str | None:
     if pattern is None:
         return STRICT
@@ -95,9 +109,9 @@ def make_struct(name: str, fields: dict[str, tuple[Any, bool]]) -> Any:
 class Acceptor:
     """One decoder for the raw content of a message, whatever its use cases."""
 
-    def __init__(self, header: Object, use_cases: dict[str, tuple[str, bool, Object]]) -> None:
-        """`use_cases`: model name, with header or not, root class; by root element."""
-        maker = StructMaker()
+    def __init__(self, header: Object, use_cases: dict[str, tuple[str, bool, Object]], listed: bool = False) -> None:
+        """`use_cases`: model name, with header or not, root class; by root element. `listed`: as `StructMaker`."""
+        maker = StructMaker(listed)
         required_first = sorted(header.fields, key=lambda name: name not in header.required)
         made_header = {name: maker.type_of(header.fields[name]) for name in required_first}
         usable = all(made_header[name] is not None for name in header.required)

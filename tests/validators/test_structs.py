@@ -1,6 +1,12 @@
+import copy
+from collections.abc import Iterator
+from typing import Any
+
 import msgspec
 import pytest
 
+from tests.validators.support import dumped, own_bodies, own_message, pack, wrapped
+from validators import ContentFaults
 from validators.nodes import Array, Boolean, Node, Number, Object, Text
 from validators.structs import Acceptor, StructMaker
 
@@ -97,3 +103,51 @@ def test_acceptor_without_a_usable_header() -> None:
     accept = Acceptor(header, {"a": ("A", True, leaf), "b": ("B", False, leaf)}).accept
     assert accept(content(b'{"a":{}}')) is None
     assert accept(content(b'{"b":{}}')) == ("B",)
+
+
+# ---- nomenclatures -------------------------------------------------------------------------------
+
+
+def _texts(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places of all texts in a value."""
+    if isinstance(value, str):
+        yield place
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _texts(inner, (*place, key))
+
+
+UNLISTED = ("no code of any list", "C99.99.99", "L99.99.99", "R99", "M99.99")
+"""Texts that some field takes and no nomenclature has."""
+
+
+def test_one_decoding_finds_nothing_to_warn_of_exactly_where_the_walk_finds_nothing() -> None:
+    """Every text of every sample replaced in turn: the fast judgement is that of `check` and `warnings`."""
+    warned = clean = 0
+    for whole in (own_message(), *(wrapped(root, body) for root, body in own_bodies().items())):
+        for place in _texts(whole["content"]):
+            for text in UNLISTED:
+                raw = dumped(_replaced(whole["content"], place, text))
+                try:
+                    models = pack().check(raw)
+                except ContentFaults:
+                    with pytest.raises(ContentFaults):
+                        pack().judge(raw)
+                    continue
+                warnings = pack().warnings(raw)
+                assert pack().judge(raw) == (models, warnings), place
+                warned, clean = warned + bool(warnings), clean + (not warnings)
+    assert warned >= 5 and clean >= 100, (warned, clean)
+
+
+def _replaced(value: Any, place: tuple[Any, ...], text: str) -> Any:
+    changed = at = copy.deepcopy(value)
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = text
+    return changed
+
+
+def test_a_sample_draws_all_its_codes_from_the_lists_in_one_decoding() -> None:
+    """Else the fast judgement would be two decodings and a walk for every message."""
+    raw = dumped(own_message()["content"])
+    assert pack()._accept_listed(raw) == ("RC-EDA",)
