@@ -10,18 +10,24 @@ import pytest
 from tests.validators.support import PACK_FOLDER, content_bytes, own_message, pack
 from validators import PackError, load_pack
 
+FOLDERS = [PACK_FOLDER.parent / name for name in ("v1", "v2", "v3")]
 
-def test_v3_loads_fast_and_names_its_use_cases() -> None:
+
+@pytest.mark.parametrize(
+    ("name", "version", "use_cases"), [("v1", "2.0+24.08.20", 16), ("v2", "2.0+24.10.16", 21), ("v3", "1.9", 22)]
+)
+def test_packs_load_fast_and_name_their_use_cases(name: str, version: str, use_cases: int) -> None:
     begun = time.process_time()
-    loaded = load_pack(PACK_FOLDER)
+    loaded = load_pack(PACK_FOLDER.parent / name)
     assert time.process_time() - begun < 1
-    assert (loaded.name, loaded.version) == ("v3", "1.9")
-    assert len(loaded.manifest.use_cases) == 22
+    assert (loaded.name, loaded.version) == (name, version)
+    assert len(loaded.manifest.use_cases) == use_cases
 
 
-def test_the_envelope_schema_and_the_manifest_say_the_same() -> None:
-    manifest = pack().manifest
-    message = json.loads((PACK_FOLDER / manifest.envelope.file).read_text())["definitions"]["Message"]
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_envelope_schema_and_the_manifest_say_the_same(folder: Path) -> None:
+    manifest = load_pack(folder).manifest
+    message = json.loads((folder / manifest.envelope.file).read_text())["definitions"]["Message"]
     one_root, branches = message["allOf"]
     assert one_root == {"oneOf": [{"required": [case.root]} for case in manifest.use_cases]}
     expected: list[Any] = []
@@ -31,15 +37,22 @@ def test_the_envelope_schema_and_the_manifest_say_the_same() -> None:
     assert branches == {"oneOf": expected}
 
 
-def test_every_file_of_the_pack_is_used() -> None:
-    used = {"manifest.json", *(case.file for case in pack().manifest.use_cases)}
-    used |= {pack().manifest.envelope.file, pack().manifest.header.file}
-    texts = [path.read_text() for path in PACK_FOLDER.glob("*.json")]
-    for path in PACK_FOLDER.rglob("*.json"):
-        name = path.relative_to(PACK_FOLDER).as_posix()
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_schema_and_code_list_is_used(folder: Path) -> None:
+    manifest = load_pack(folder).manifest
+    used = {"manifest.json", *(case.file for case in manifest.use_cases)}
+    used |= {manifest.envelope.file, manifest.header.file}
+    texts = [path.read_text() for path in folder.glob("*.json")]
+    for path in [*folder.glob("*.json"), *folder.glob("codes/*.json")]:
+        name = path.relative_to(folder).as_posix()
         assert name in used or any(f'"$ref": "{name}"' in text for text in texts), name
         if name != "manifest.json":
             assert json.loads(path.read_text())["$id"] == name
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_code_lists_are_in_files_of_their_own(folder: Path) -> None:
+    assert not [path.name for path in folder.glob("*.schema.json") if '"enum"' in path.read_text()]
 
 
 def test_fields_keep_the_order_of_the_schema() -> None:
@@ -75,7 +88,17 @@ def test_a_broken_pack_is_refused_whole_and_every_fault_named(copied: Path) -> N
     edit(copied / "RS-ER.schema.json", lambda s: s.update(additionalProperties={"type": "string"}))
     edit(copied / "RS-RI.schema.json", lambda s: s["properties"]["caseId"].update(type=["string", "null"]))
     edit(copied / "RS-URL.schema.json", lambda s: s["properties"].update(code={"$ref": "codes/none.json"}))
-    edit(copied / "codes/RC-REF.root.step.json", lambda s: s.update(enum=[1]))
+    edit(copied / "codes/RC-DE.root.status.json", lambda s: s.update(enum=[1]))
+    edit(copied / "codes/RC-REF.root.step.json", lambda s: s.pop("enum"))
+    (copied / "codes/RS-DR.root.status.json").write_text("{")
+    edit(copied / "RC-RI.schema.json", lambda s: s["properties"]["caseId"].update({"x-nomenclature": "None"}))
+    edit(
+        copied / "RC-RI.schema.json", lambda s: s["properties"]["resource"].update({"x-nomenclature": "HubSante.fait"})
+    )
+    (copied / "nomenclatures/HubSante.lieu.json").write_text("{")
+    edit(copied / "nomenclatures/HubSante.role.json", lambda n: n.update(codes=[]))
+    edit(copied / "nomenclatures/HubSante.sexe.json", lambda n: n.update(nomenclature="HubSante.fait"))
+    edit(copied / "nomenclatures/HubSante.motif.json", lambda n: n["codes"][3].pop("label"))
     found = faults(copied)
     for part in (
         "RC-REF.schema.json: No such file",
@@ -89,6 +112,15 @@ def test_a_broken_pack_is_refused_whole_and_every_fault_named(copied: Path) -> N
         "RS-ER.schema.json#: additionalProperties",
         "RS-RI.schema.json#/caseId: type must be one of",
         "RS-URL.schema.json#/code: $ref leads nowhere",
+        "codes/RC-DE.root.status.json#: enum must list strings",
+        "codes/RC-REF.root.step.json#: a code list is a string with an enum",
+        "codes/RS-DR.root.status.json: ",
+        "RC-RI.schema.json#/caseId: x-nomenclature leads nowhere: 'None'",
+        "RC-RI.schema.json#/resource: keyword 'x-nomenclature' is not supported here",
+        "nomenclatures/HubSante.lieu.json: ",
+        "nomenclatures/HubSante.role.json: the list of the file's name is due",
+        "nomenclatures/HubSante.sexe.json: the list of the file's name is due",
+        "nomenclatures/HubSante.motif.json: Object missing required field `label`",
     ):
         assert any(fault.startswith(part) for fault in found), (part, found)
 
@@ -97,12 +129,29 @@ def test_faults_of_the_manifest(copied: Path) -> None:
     manifest = copied / "manifest.json"
     edit(manifest, lambda m: m["use_cases"].append(m["use_cases"][0]))
     assert faults(copied) == ("manifest.json: two use cases have the same root element",)
-    edit(manifest, lambda m: m.update(surprise=1))
-    assert "surprise" in faults(copied)[0]
+    edit(manifest, lambda m: m.update(surprise=1, version="", header=[], namespace_aliases=[1]))
+    edit(manifest, lambda m: m.pop("pack"))
+    edit(manifest, lambda m: m["use_cases"][1].update(root=None, header="no"))
+    assert faults(copied) == (
+        "manifest.json: $: 'pack' is missing",
+        "manifest.json: $: 'surprise' is unknown",
+        "manifest.json: $.version: is empty",
+        "manifest.json: $.namespace_aliases: Expected `str`, got `int` - at `$[0]`",
+        "manifest.json: $.header: an object is due",
+        "manifest.json: $.use_cases[1].root: Expected `str`, got `null`",
+        "manifest.json: $.use_cases[1].header: Expected `bool`, got `str`",
+    )
+    manifest.write_text("[]")
+    assert faults(copied) == ("manifest.json: $: an object is due",)
     manifest.write_text("{")
     assert faults(copied)[0].startswith("manifest.json: ")
     manifest.unlink()
     assert faults(copied) == ("manifest.json: No such file or directory",)
+
+
+def test_a_pack_without_use_cases_is_none(copied: Path) -> None:
+    edit(copied / "manifest.json", lambda m: m.update(use_cases=[]))
+    assert faults(copied) == ("manifest.json: $.use_cases: is empty",)
 
 
 def test_a_loaded_pack_needs_its_files_no_more(copied: Path) -> None:
