@@ -51,6 +51,7 @@ class SchemaReader:
         self._schema = schema
         self._nomenclatures = nomenclatures
         self._codes = codes or {}
+        self._open: set[str] = set()
         self._classes: dict[str, Object] = {name: Object(name, closed=False) for name in opaque}
 
     def root(self) -> Object:
@@ -85,9 +86,18 @@ class SchemaReader:
         if kind == "string":
             return self._text(schema, where)
         if kind == "array":
-            high = schema.get("maxItems")
-            return Array(self._node(schema.get("items"), f"{where}/items"), schema.get("minItems", 0), high)
+            low, high = self._limit(schema.get("minItems", 0), where), schema.get("maxItems")
+            high = None if high is None else self._limit(high, where)
+            if high is not None and high < low:
+                self._fault(where, "maxItems is below minItems")
+            return Array(self._node(schema.get("items"), f"{where}/items"), low, high)
         return Number(integer=kind == "integer") if kind in ("number", "integer") else Boolean()
+
+    def _limit(self, value: Any, where: str) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        self._fault(where, "minItems and maxItems must be whole numbers, 0 or more")
+        return 0
 
     def _check_keywords(self, schema: Schema, kind: Any, where: str) -> None:
         known = _KEYWORDS.get(kind) if isinstance(kind, str) else None
@@ -111,21 +121,39 @@ class SchemaReader:
 
     def _class(self, name: str, where: str) -> Node:
         if name not in self._classes:
-            schema = self._schema.get("definitions", {}).get(name)
+            definitions = self._schema.get("definitions")
+            schema = definitions.get(name) if isinstance(definitions, dict) else None
             if not isinstance(schema, dict):
                 self._fault(where, f"$ref to an unknown definition: {name!r}")
                 return Boolean()
             if schema.get("type") != "object":
-                return self._node(schema, f"{DEFINITION}{name}")
+                return self._unnamed(name, schema)
             made = self._classes[name] = Object(name)  # before its fields: a class may contain itself
             self._fill(made, schema, f"{DEFINITION}{name}")
         return self._classes[name]
 
+    def _unnamed(self, name: str, schema: Schema) -> Node:
+        """A definition that is no class: each place has its own node."""
+        where = f"{DEFINITION}{name}"
+        if name in self._open:
+            self._fault(where, "leads to itself")
+            return Boolean()
+        self._open.add(name)
+        node = self._node(schema, where)
+        self._open.remove(name)
+        return node
+
     def _fill(self, target: Object, schema: Schema, where: str) -> Object:
         self._check_keywords(schema, "object", where)
-        properties = schema.get("properties", {})
+        properties, required = schema.get("properties", {}), schema.get("required", [])
+        if not isinstance(properties, dict):
+            self._fault(where, "properties must be an object")
+            properties = {}
+        if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+            self._fault(where, "required must list strings")
+            required = []
         target.fields = {name: self._node(inner, f"{where}/{name}") for name, inner in properties.items()}
-        target.required = frozenset(schema.get("required", ()))
+        target.required = frozenset(required)
         for name in sorted(target.required - target.fields.keys()):
             self._fault(where, f"{name!r} is required and not described")
         additional = schema.get("additionalProperties", True)
@@ -142,7 +170,9 @@ class SchemaReader:
         if form not in (None, "date-time"):
             self._fault(where, f"format {form!r} is not supported")
         automaton = None
-        if pattern is not None:
+        if pattern is not None and not isinstance(pattern, str):
+            self._fault(where, "pattern must be a string")
+        elif pattern is not None:
             try:
                 automaton = matcher(pattern)
             except PatternError as error:

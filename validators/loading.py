@@ -9,7 +9,7 @@ import orjson
 from validators.checks import Checks, Model
 from validators.dialect import Schema, SchemaReader
 from validators.manifest import MANIFEST, Manifest, ManifestError, ModelEntry, UseCase, read_manifest
-from validators.nodes import Object, Text
+from validators.nodes import Array, Node, Object, Text
 from validators.nomenclatures import Nomenclature
 from validators.packs import Pack
 from validators.structs import Acceptor
@@ -19,6 +19,8 @@ CODES_FOLDER: Final = "codes"
 NOMENCLATURES_FOLDER: Final = "nomenclatures"
 OPAQUE: Final = frozenset(("Message",))
 """The envelope's definition whose inside is the use cases' own: it is checked by root element, not by trying all."""
+
+WAY_TO_MESSAGE: Final = ("content", "jsonContent", "embeddedJsonContent", "message")
 
 
 class PackError(Exception):
@@ -50,6 +52,7 @@ class _Loader:
         self._lists = {name: self._code_list(name, schema) for name, schema in self._codes.items()}
         shell = self._schema(manifest.envelope.file)
         envelope = self._model(manifest.envelope, shell, OPAQUE)
+        self._check_way(envelope.node, manifest.envelope.file)
         content = self._model(manifest.envelope, _content_only(shell), OPAQUE)
         header = self._model(manifest.header, self._schema(manifest.header.file))
         use_cases = {
@@ -102,6 +105,19 @@ class _Loader:
             self._faults += reader.faults
         return Model(entry.model, node, Verdict(schema, self._codes, opaque))
 
+    def _check_way(self, envelope: Object, file: str) -> None:
+        """Where the messages are: a message that is not found would be judged by nobody."""
+        node: Node | None = envelope
+        for name in WAY_TO_MESSAGE:
+            if not isinstance(node, Object) or name not in node.required:
+                self._faults.append(f"{file}: {name!r} must be there and required, on the way to the message")
+                return
+            node = node.fields.get(name)
+            if name == WAY_TO_MESSAGE[0]:
+                node = node.items if isinstance(node, Array) else None
+        if not isinstance(node, Object) or node.name not in OPAQUE:
+            self._faults.append(f"{file}: {WAY_TO_MESSAGE[-1]!r} must be the definition {min(OPAQUE)!r}")
+
     def _schema(self, file: str) -> Schema:
         try:
             found = orjson.loads((self._folder / file).read_bytes())
@@ -110,7 +126,7 @@ class _Loader:
         except orjson.JSONDecodeError as error:
             self._faults.append(f"{file}: {error}")
         else:
-            if isinstance(found, dict):
+            if isinstance(found, dict) and found:
                 return found
             self._faults.append(f"{file}: a schema is due")
         return {}
@@ -118,6 +134,7 @@ class _Loader:
 
 def _content_only(envelope: Schema) -> Schema:
     """The envelope's schema without the fields beside `content`."""
-    if "content" not in envelope.get("properties", {}):
+    fields = envelope.get("properties")
+    if not isinstance(fields, dict) or "content" not in fields:
         return {}
-    return {**envelope, "required": ["content"], "properties": {"content": envelope["properties"]["content"]}}
+    return {**envelope, "required": ["content"], "properties": {"content": fields["content"]}}

@@ -1,4 +1,5 @@
 import json
+import random
 import shutil
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.validators.support import PACK_FOLDER, content_bytes, own_message, pack
-from validators import PackError, load_pack
+from validators import ContentFaults, PackError, load_pack
 
 FOLDERS = [PACK_FOLDER.parent / name for name in ("v1", "v2", "v3")]
 
@@ -159,3 +160,69 @@ def test_a_loaded_pack_needs_its_files_no_more(copied: Path) -> None:
     shutil.rmtree(copied)
     loaded.compile()
     assert loaded.check(content_bytes(own_message())) == ("RC-EDA",)
+
+
+def test_the_way_to_the_message_must_be_there(copied: Path) -> None:
+    envelope = copied / "EDXL-DE.schema.json"
+    whole = envelope.read_text()
+    for change, told in (
+        (lambda s: s["required"].remove("content"), "'content' must be there and required"),
+        (lambda s: s["definitions"]["JsonContent"].pop("required"), "'embeddedJsonContent' must be there and required"),
+        (lambda s: s["definitions"]["ContentObject"].pop("properties"), "'jsonContent' is required and not described"),
+        (
+            lambda s: s["definitions"]["EmbeddedJsonContent"]["properties"].update(message={"type": "object"}),
+            "'message' must be the definition 'Message'",
+        ),
+    ):
+        envelope.write_text(whole)
+        edit(envelope, change)
+        assert any(told in fault for fault in faults(copied)), told
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every place of a JSON value: its container and its key."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    return [place for key in keys for place in [(value, key), *places(value[key])]]
+
+
+JUNK: tuple[Any, ...] = (
+    None,
+    7,
+    -1,
+    "",
+    "#/definitions/detailedAddress",
+    [],
+    [3],
+    {},
+    {"type": "string"},
+    {"$ref": 1},
+    True,
+)
+
+
+def test_whatever_is_wrong_a_pack_loads_or_is_refused_with_its_faults(copied: Path) -> None:
+    """No other error: a hub that reloads must be able to keep the pack it has."""
+    chance = random.Random(3)
+    refused = 0
+    files = [
+        copied / name for name in ("manifest.json", "EDXL-DE.schema.json", "RC-DE.schema.json", "RS-SR.schema.json")
+    ]
+    files += [
+        copied / name
+        for name in ("RS-BPV.schema.json", "codes/RC-REF.root.step.json", "nomenclatures/HubSante.etat.json")
+    ]
+    for path in files:
+        whole = path.read_text()
+        for _ in range(12):
+            value = json.loads(whole)
+            container, key = chance.choice(places(value))
+            container[key] = chance.choice(JUNK)
+            path.write_text(json.dumps(value))
+            try:
+                load_pack(copied).check(content_bytes(own_message()))
+            except PackError as broken:
+                refused += bool(broken.faults)
+            except ContentFaults:
+                pass
+        path.write_text(whole)
+    assert 30 < refused < 84
