@@ -109,6 +109,8 @@ class SchemaReader:
             plain = keyword in known or keyword in _ANNOTATIONS or keyword == "type" or keyword.startswith("x-")
             if misplaced or not plain:
                 self._fault(where, f"keyword {keyword!r} is not supported here")
+            elif keyword in known and schema[keyword] is None:
+                self._fault(where, f"{keyword} is null")
 
     def _referenced(self, reference: Any, where: str) -> Node:
         if isinstance(reference, str) and reference.startswith(DEFINITION):
