@@ -16,6 +16,7 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
 DAY_SECONDS: Final = 86_400
+PACK_NAME: Final = r"^[a-z0-9][a-z0-9._-]*$"
 
 _IS_SECRET: Final = {"secret": True}
 _IS_FILE: Final = {"file": True}
@@ -99,7 +100,14 @@ class ManagementConfig(_Section, frozen=True):
 class VhostConfig(_Section, frozen=True):
     # No default: a vhost is a perimeter and a model version, to be named on purpose.
     name: Annotated[str, Meta(min_length=1, max_length=255, description="The vhost on the broker.")]
-    pack: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="Its model pack, in `schemas/`.")]
+    pack: Annotated[
+        str, Meta(pattern=PACK_NAME, description="Its model pack: one of the hub's own, or of `packs.folder`.")
+    ]
+
+
+class PacksConfig(_Section, frozen=True):
+    # Beside the configuration file: a new release of the models needs no new release of the hub.
+    folder: Annotated[Path, Meta(description="Where `schemas import` puts model packs, a folder each.")] = Path("packs")
 
 
 class DirectoryConfig(_Section, frozen=True):
@@ -198,6 +206,7 @@ class Config(_Section, frozen=True):
     management: ManagementConfig = ManagementConfig()
     # The deployed perimeter of the exchange between 15 and 18.
     vhosts: tuple[VhostConfig, ...] = (VhostConfig(name="15-nexsis_v1.9", pack="v3"),)
+    packs: PacksConfig = PacksConfig()
     directory: DirectoryConfig = DirectoryConfig()
     topology: TopologyConfig = TopologyConfig()
     workers: WorkersConfig = WorkersConfig()
