@@ -52,7 +52,9 @@ def _files_of_the_checkout() -> set[str]:
 def test_every_file_of_every_package_is_in_the_wheel(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     assert _files_of_the_checkout() - held == set()
-    assert any(name.startswith("schemas/v3/") and name.endswith(".json") for name in held)
+    for pack in ("v1", "v2", "v3"):
+        for part in ("", "codes/", "nomenclatures/"):
+            assert any(name.startswith(f"schemas/{pack}/{part}") and name.endswith(".json") for name in held)
 
 
 def test_nothing_else_is_in_the_wheel_but_its_own_papers(wheel: Path) -> None:
