@@ -45,7 +45,7 @@ def _files_of_the_checkout() -> set[str]:
         file.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for file in (ROOT / package).rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts
+        if file.is_file() and "__pycache__" not in file.parts and ROOT / "bench/results" not in file.parents
     }
 
 
