@@ -16,7 +16,8 @@ COPY schemas schemas
 COPY bench bench
 COPY deploy deploy
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /dist \
- && /opt/hubex/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl
+ && /opt/hubex/bin/pip install --no-cache-dir --no-deps --no-index /dist/*.whl \
+ && /opt/hubex/bin/hubex schemas check
 
 FROM python:3.11-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin hubex \

@@ -12,10 +12,11 @@ import msgspec
 import orjson
 
 from validators.collect import collect
+from validators.compiled import CodeStore
 from validators.faults import ContentFaults, EnoughFaults, Fault, Findings, field_path
 from validators.nodes import Object
 from validators.nomenclatures import Watch
-from validators.verdict import Verdict
+from validators.verdict import Verdict, compile_all
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _PATH_TO_MESSAGE: Final = ("jsonContent", "embeddedJsonContent", "message")
@@ -45,10 +46,10 @@ class Checks:
         self._roots = ", ".join(use_cases)
         self._watch = Watch([header.node, *(model.node for _, model in use_cases.values())])
 
-    def compile(self) -> None:
+    def compile(self, store: CodeStore) -> None:
         """Make every verdict function."""
-        for model in (self._envelope, self._content, self._header, *(model for _, model in self._use_cases.values())):
-            model.valid.compile()
+        models = (self._envelope, self._content, self._header, *(model for _, model in self._use_cases.values()))
+        compile_all([model.valid for model in models], store)
 
     def content(self, content: bytes | msgspec.Raw) -> tuple[str, ...]:
         """As `Pack.check`."""

@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from router.cli.fail import fail
+from router.settings.code_file import CodeFile
 from router.settings.config import find_config, load_config
 from router.settings.pack_folders import pack_folder, pack_folders, shipped_packs
 from router.settings.sections import PACK_NAME
@@ -55,14 +56,17 @@ def list_(config: ConfigFile = None) -> None:
 
 
 def check(packs: Packs = None, config: ConfigFile = None) -> None:
-    """Load packs and compile all their validators. Every fault is a line; exit code 1 when there is one."""
+    """Load packs and compile all their validators; the code is kept beside them (`__pycache__`).
+
+    Every fault is a line; exit code 1 when there is one.
+    """
     imported = _imported(config)
     folders = {given: _named(given, imported) for given in packs} if packs else pack_folders(imported)
     broken = False
     for name, folder in folders.items():
         try:
             pack = load_pack(folder)
-            pack.compile()
+            pack.compile(CodeFile(folder))
         except PackError as error:
             broken = True
             for fault in error.faults:
@@ -144,7 +148,7 @@ def _write(files: dict[str, dict[str, object]], target: Path) -> str:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         pack = load_pack(beside)
-        pack.compile()
+        pack.compile(CodeFile(beside))
         beside.rename(target)
         return pack.version
     finally:
