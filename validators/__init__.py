@@ -5,6 +5,7 @@ from validators.faults import ContentFaults, Fault
 from validators.loading import PackError, load_pack
 from validators.packs import Pack
 from validators.sentences import Lang, error_cause, sentence
+from validators.xml import Unwritable, XmlReading
 
 __all__ = [
     "ContentFaults",
@@ -12,6 +13,8 @@ __all__ = [
     "Lang",
     "Pack",
     "PackError",
+    "Unwritable",
+    "XmlReading",
     "error_cause",
     "is_date_time",
     "load_pack",

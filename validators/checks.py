@@ -51,6 +51,11 @@ class Checks:
         models = (self._envelope, self._content, self._header, *(model for _, model in self._use_cases.values()))
         compile_all([model.valid for model in models], store)
 
+    def classes(self) -> tuple[Object, Object, dict[str, Object]]:
+        """The root classes of the envelope, of the header, and of each use case by its root element."""
+        cases = {root: model.node for root, (_, model) in self._use_cases.items()}
+        return self._envelope.node, self._header.node, cases
+
     def content(self, content: bytes | msgspec.Raw) -> tuple[str, ...]:
         """As `Pack.check`."""
         return self._judge({"content": parse(content)}, self._content)

@@ -25,6 +25,18 @@ RULES: Final = (
     "use_case",  # not exactly one use case
     "model",  # refused by the model, no nearer cause known
     "nomenclature",  # a warning: a code outside the list that its field draws on (`nomenclatures`)
+    "xml",  # the bytes are no XML text
+    "doctype",  # a DOCTYPE
+    "root",  # another root element
+    "namespace",  # an element of another namespace
+    "order",  # an element after one that must follow it
+    "attribute",  # an attribute that is not known there
+    "text",  # a text between elements
+    "namespace_alias",  # a warning: an earlier namespace, which is read and never written
+    "open",  # what is free in an open class, on the way to XML
+    "xml_list",  # a list that repeated elements do not give back
+    "xml_name",  # a name that is no XML name
+    "xml_text",  # a text with a character that XML 1.0 has not
     "more",  # further faults that were counted and not listed: `expected` is how many (at least, from `MAX_COUNTED` on)
 )
 MAX_NAME_LENGTH: Final = 64

@@ -13,6 +13,7 @@ from validators.compiled import NO_STORE, CodeStore
 from validators.faults import Fault
 from validators.manifest import Manifest
 from validators.structs import Acceptor
+from validators.xml import XmlForm, XmlReading
 
 
 class Pack:
@@ -26,6 +27,7 @@ class Pack:
         self._accept_listed = listed.accept
         self._accept = acceptor.accept
         self._checks = checks
+        self.xml = XmlForm(manifest, *checks.classes())
 
     def check(self, content: bytes | msgspec.Raw) -> tuple[str, ...]:
         """The use-case model of each content element ("RC-EDA", …) of a valid content.
@@ -57,6 +59,18 @@ class Pack:
     def warnings_of_case(self, root: str, body: Any) -> tuple[Fault, ...]:
         """The same for the parsed body of one use case, by its root element; paths begin `$.<root>`."""
         return self._checks.warnings_of_case(root, body)
+
+    def read_xml(self, body: bytes) -> XmlReading:
+        """A whole message in XML. Raises ContentFaults when there is nothing to map (`XmlForm.read_message`)."""
+        return self.xml.read_message(body)
+
+    def write_xml(self, body: bytes) -> bytes:
+        """The XML of a whole message, valid JSON of this pack. Raises Unwritable."""
+        return self.xml.write_message(body)
+
+    def all_faults(self, reading: XmlReading) -> tuple[Fault, ...]:
+        """All faults of a whole message read from XML, XML's own first; () when there are none."""
+        return reading.all_faults(self.check_message(reading.json))
 
     def compile(self, store: CodeStore = NO_STORE) -> None:
         """Make the slow path's functions now rather than at the first refusal of each model; a tenth of a second, or a
