@@ -76,6 +76,7 @@ class _Walk:
         out: dict[str, Any] = {}
         last: Slot | None = None
         by_element = {slot.element: slot for slot in made.order}
+        counts = Counter(_local(child.tag) for child in element)
         for child in element:
             slot = by_element.get(_local(child.tag))
             if slot is None:
@@ -83,7 +84,8 @@ class _Walk:
                 self.findings.add(field_path(path, _local(child.tag)), "unknown", allowed, "element")
                 continue
             where = path if made.wrapped else field_path(path, slot.name)
-            if slot.many:
+            many = slot.many or counts[slot.element] > 1
+            if many:
                 where = f"{where}[{len(out.get(slot.name, ()))}]"
             if last is not None and slot.position < last.position:
                 self.findings.add(where, "order", last.element, "element")
@@ -91,7 +93,7 @@ class _Walk:
                 last = slot
             inherited = slot.namespace == made.namespace and _namespace(child.tag) == read_as
             child_read_as = read_as if inherited else self.namespace_of(child, slot, where)
-            _put(out, slot, self.element(child, slot, where, child_read_as))
+            _put(out, slot.name, many, self.element(child, slot, where, child_read_as))
         self._header_where_due(out, made, path)
         return out.get(made.wrapped, []) if made.wrapped else out
 
@@ -116,22 +118,15 @@ class _Walk:
                 self.findings.add(where, "namespace", "", "another namespace")
             self._attributes(child, [], where)
             value = self._open(child, frozenset(), where) if len(child) else child.text or ""
-            if many:
-                out.setdefault(name, []).append(value)
-            else:
-                out[name] = value
+            _put(out, name, many, value)
         return out
 
 
-def _put(out: dict[str, Any], slot: Slot, value: Any) -> None:
-    if slot.many:
-        out.setdefault(slot.name, []).append(value)
-    elif slot.name not in out:
-        out[slot.name] = value
-    elif isinstance(out[slot.name], list):
-        out[slot.name].append(value)
+def _put(out: dict[str, Any], name: str, many: bool, value: Any) -> None:
+    if many:
+        out.setdefault(name, []).append(value)
     else:
-        out[slot.name] = [out[slot.name], value]
+        out[name] = value
 
 
 def _local(tag: str | bytes) -> str:
