@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-import schemas
 from router.cli.fail import fail
 from router.observe.logs import EventLog
 from router.observe.sink import check_target
@@ -18,6 +17,7 @@ from router.process.supervisor import Supervisor
 from router.process.vitals import Vitals, registry_of
 from router.settings.config import Config, find_config, load_config
 from router.settings.directory_file import read_directory
+from router.settings.packs import load_packs
 from router.settings.strict import SettingsError
 from router.settings.topology_file import read_topology
 
@@ -46,12 +46,10 @@ def check(settings: Config) -> None:
     settings.broker.secret()
     read_directory(settings.directory.file, settings.directory.extra_ids)
     versions = read_topology(settings.topology.file)
-    packs = Path(next(iter(schemas.__path__)))
     for vhost in settings.vhosts:
         if vhost.name not in versions:
             fail(f"{settings.topology.file}: vhost {vhost.name!r} is not there; run `hubex topology apply`")
-        if not (packs / vhost.pack).is_dir():
-            fail(f"vhost {vhost.name!r}: there is no model pack {vhost.pack!r} in {packs}")
+    load_packs(settings)
 
 
 def serve(settings: Config, path: Path | None) -> int:

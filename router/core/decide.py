@@ -2,7 +2,8 @@
 
 Pure; the checks of PROTOCOL.md in their order.
 
-Law: every delivery gets exactly one decision, whatever its bytes. A decision forwards bytes as they came or not at all.
+Law: every delivery gets exactly one decision, whatever its bytes. A message is forwarded as it came, or in the other
+format when its recipient reads that one.
 """
 
 from collections.abc import Callable
@@ -11,15 +12,15 @@ from typing import Final
 from msgspec import Struct
 
 from router.core import names
+from router.core.conversion import JSON_TYPE, XML_TYPE, NotConvertible, converted
 from router.core.delivery import Delivery, Role
 from router.core.directory import Client, Format, KeyOwner
-from router.core.envelope import Envelope, fast_read, reference_id, scan_reference, slow_read
+from router.core.envelope import Envelope, reference_id, scan_reference
 from router.core.properties import Properties
+from router.core.reading import Unread, read, read_envelope
 from router.core.refusals import Code, cause, cut
 from router.core.rules import POISON_PARK_COUNT, Rules
-from validators import ContentFaults, error_cause
-
-JSON_TYPE, XML_TYPE = "application/json", "application/xml"
+from validators import Fault
 
 
 class Facts(Struct, frozen=True, gc=False):
@@ -33,11 +34,14 @@ class Facts(Struct, frozen=True, gc=False):
 
 
 class Forward(Struct, frozen=True):
-    """To the inbox `queue`, byte for byte. `expiration_ms` None: the inbox TTL rules. `expires` is epoch seconds."""
+    """To the inbox `queue`. `expiration_ms` None: the inbox TTL rules. `body` is the delivery's own, byte for byte,
+    unless it was `converted_to` another format."""
 
     queue: str
     expiration_ms: int | None
-    expires: float
+    body: bytes
+    converted_to: Format | None
+    warnings: tuple[Fault, ...]
     client: Client
     key: str
     facts: Facts
@@ -178,8 +182,23 @@ def _from_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
     if refused is not None:
         code, text = refused
         return Refuse(code, text, reference_id(delivery.body), client, key, _NOTHING)
-    assert properties is not None  # `_refused_unread` refuses unreadable ones
-    return _read(delivery, properties, rules, now, owner, key)
+    form = written_in(properties, client)
+    assert form is not None  # `_refused_unread` refuses other types
+    return _read(delivery, form, rules, now, owner, key)
+
+
+def written_in(properties: Properties | None, client: Client | None) -> Format | None:
+    """The format that a client's message says it has; None when that is neither."""
+    content_type = properties.content_type if properties is not None else None
+    if content_type == JSON_TYPE:
+        return Format.JSON
+    if not content_type:
+        # PROTOCOL.md, checks: a partner hub's message with none is XML.
+        return Format.XML if client is not None and not client.is_health else None
+    return _FORMATS.get(content_type.partition(";")[0].strip().lower())
+
+
+_FORMATS: Final = {JSON_TYPE: Format.JSON, XML_TYPE: Format.XML}
 
 
 def _refused_unread(
@@ -192,63 +211,46 @@ def _refused_unread(
         return Code.SENDER_INCONSISTENCY, cause("copies")
     if len(delivery.body) > rules.max_message_bytes:
         return Code.INVALID_MESSAGE, cause("too_large", limit=rules.max_message_bytes)
-    content_type = properties.content_type
-    if content_type == JSON_TYPE:
-        return None
-    if not content_type and not client.is_health:
-        content_type = XML_TYPE  # PROTOCOL.md: a partner hub's message with none is XML
-    main = (content_type or "").partition(";")[0].strip().lower()
-    if main == JSON_TYPE:
-        return None
-    if main == XML_TYPE:
-        return Code.INVALID_MESSAGE, cause("xml")
-    return Code.NOT_ALLOWED_CONTENT_TYPE, cause("content_type")
+    if written_in(properties, client) is None:
+        return Code.NOT_ALLOWED_CONTENT_TYPE, cause("content_type")
+    return None
 
 
-def _read(delivery: Delivery, properties: Properties, rules: Rules, now: float, owner: KeyOwner, key: str) -> Decision:
+def _read(delivery: Delivery, form: Format, rules: Rules, now: float, owner: KeyOwner, key: str) -> Decision:
     """Parse, validate, then the checks on what was read."""
-    client = owner.client
-    body = delivery.body
-    use_cases: tuple[str, ...] | None = None
-    read = fast_read(body)
-    if read is not None:
-        try:
-            use_cases = rules.pack.check(read[0].content)
-        except ContentFaults:
-            use_cases = None
-    if use_cases is None:
-        faults = rules.pack.check_message(body)
-        if faults:
-            text = f"{error_cause(faults, 'fr')} / {error_cause(faults, 'en')}"
-            return Refuse(Code.INVALID_MESSAGE, text, reference_id(body), client, key, _facts(read))
-        read = slow_read(body)
-        if read is None:
-            return Refuse(
-                Code.UNRECOGNIZED_MESSAGE_FORMAT, cause("unreadable"), reference_id(body), client, key, _NOTHING
-            )
-        use_cases = rules.pack.check(read[0].content)
-    assert read is not None  # use cases are only checked in a content that was read
-    envelope, expires = read
-    facts = _facts(read, use_cases[0])
+    found = read(delivery.body, form, rules.pack)
+    if isinstance(found, Unread):
+        return Refuse(found.code, found.cause, found.reference, owner.client, key, _facts(found.envelope))
+    envelope = found.envelope
+    facts = _facts(envelope, found.use_cases[0])
     recipient = envelope.recipient
     kind = names.KIND_OF_DISTRIBUTION[envelope.distributionKind]
-    left_ms = (expires - now) * 1000.0
+    left_ms = (found.expires - now) * 1000.0
     refused = (
         _refused_sender(envelope, recipient, delivery, owner)
         or _refused_kind(envelope, kind, owner)
         or ((Code.EXPIRED_MESSAGE_BEFORE_ROUTING, cause("expired")) if left_ms <= 0.0 else None)
-        or _refused_recipient(envelope, recipient, rules, kind)
+        or _refused_recipient(recipient, rules, kind)
     )
+    known = rules.directory.by_id.get(recipient)
+    converted_to = known.wire_format if known is not None and known.wire_format is not form else None
+    body = delivery.body
+    if refused is None and converted_to is not None:
+        try:
+            body = converted(found.text, converted_to, rules.pack, rules.max_message_bytes)
+        except NotConvertible as error:
+            refused = Code.MESSAGE_CONVERSION_ERROR, error.cause
     if refused is not None:
-        return Refuse(refused[0], refused[1], facts.distribution_id or names.NO_REFERENCE, client, key, facts)
+        reference = facts.distribution_id or names.NO_REFERENCE
+        return Refuse(refused[0], refused[1], reference, owner.client, key, facts)
     expiration_ms = max(1, int(left_ms)) if left_ms < rules.inbox_ttl_ms else None
-    return Forward(rules.directory.inbox(recipient, kind), expiration_ms, expires, client, key, facts)
+    queue = rules.directory.inbox(recipient, kind)
+    return Forward(queue, expiration_ms, body, converted_to, found.warnings, owner.client, key, facts)
 
 
-def _facts(read: tuple[Envelope, float] | None, use_case: str = "") -> Facts:
-    if read is None:
+def _facts(envelope: Envelope | None, use_case: str = "") -> Facts:
+    if envelope is None:
         return _NOTHING
-    envelope = read[0]
     return Facts(
         cut(envelope.distributionID),
         cut(envelope.senderID),
@@ -288,11 +290,8 @@ def _refused_kind(envelope: Envelope, kind: str, owner: KeyOwner) -> tuple[Code,
     return Code.INVALID_MESSAGE, text
 
 
-def _refused_recipient(envelope: Envelope, recipient: str, rules: Rules, kind: str) -> tuple[Code, str] | None:
-    known = rules.directory.by_id.get(recipient)
-    if known is not None:
-        if known.wire_format is Format.XML:
-            return Code.MESSAGE_CONVERSION_ERROR, cause("recipient_xml")
+def _refused_recipient(recipient: str, rules: Rules, kind: str) -> tuple[Code, str] | None:
+    if recipient in rules.directory:
         return None
     # Not in the directory: the publish will come back, if its key can be written at all.
     if len(rules.directory.inbox(recipient, kind).encode("utf-8", "replace")) > names.NAME_MAX_BYTES:
@@ -311,12 +310,13 @@ def _from_unknown(delivery: Delivery, rules: Rules, now: float) -> Decision:
 def _from_dead_inbox(delivery: Delivery, rules: Rules, now: float) -> Decision:
     """What an inbox dead-lettered: 500 to the sender, but never about an error report."""
     key = client_key(delivery)
-    read = fast_read(delivery.body)
-    facts = _facts(read)
+    owner = rules.directory.sender_of_key(key)
+    form = written_in(delivery.properties, owner.client if owner else None) or Format.JSON
+    found = read_envelope(delivery.body, form, rules.pack)
+    facts = _facts(found[0] if found else None)
     if facts.kind == "Error":
         return Discard("dead_report", key, facts)
     reason, queue = death(delivery)
-    owner = rules.directory.sender_of_key(key)
     reference = facts.distribution_id or reference_id(delivery.body)
     text = cause("dead_letter", reason=reason, queue=queue)
     return Refuse(Code.DEAD_LETTER_QUEUED, text, reference, owner.client if owner else None, key, facts)

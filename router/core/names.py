@@ -67,6 +67,7 @@ HEADER_ORIGIN: Final = "x-hub-origin"  # str: ORIGIN_CLIENT or ORIGIN_REPLAY
 HEADER_PUBLISHED: Final = "x-hub-published"  # str: PUBLISHED_… words: what the client's own properties said
 HEADER_POSSIBLE_DUPLICATE: Final = "x-hub-possible-duplicate"  # bool true: the mark
 HEADER_PUBLISH: Final = "x-hub-publish"  # int: the lane's publish number
+HEADER_CONVERSION: Final = "x-hub-conversion"  # str: the format it was converted to ("json", "xml"); absent: as it came
 HEADER_REASON: Final = "x-hub-reason"  # str: why it is parked
 HEADER_HISTORY: Final = "x-hub-history"  # str: short, without payload
 HEADER_REFERENCE: Final = "x-hub-reference"  # str: distributionID, or its placeholder

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from router.core import names
+from router.core.conversion import CONTENT_TYPE
 from router.core.decide import (
     Forward,
     Park,
@@ -17,15 +18,16 @@ from router.core.decide import (
     first_seen_ms,
     has_copies,
     is_transient,
+    written_in,
 )
 from router.core.delivery import Delivery
-from router.core.directory import Client
-from router.core.envelope import fast_read
 from router.core.ladder import rung_after
 from router.core.outcomes import Kind
-from router.core.properties import Properties, entry, numbered, own, pack_number
+from router.core.properties import entry, numbered, own, pack_number, retyped
+from router.core.reading import read_envelope
 from router.core.refusals import Code, cause
-from router.core.report import CONTENT_TYPE, report_body, report_id
+from router.core.report import Report, report, report_id
+from validators import Pack
 
 _MARK: Final = entry(names.HEADER_POSSIBLE_DUPLICATE, True)
 _NO_PROPERTIES: Final = own("application/octet-stream")
@@ -66,18 +68,24 @@ def forward(delivery: Delivery, decision: Forward, now: float) -> Output:
     headers = _key_entry(decision.key) + entry(names.HEADER_FIRST_SEEN, first_seen_ms(delivery, now))
     if delivery.marked:
         headers += _MARK
-    halves = numbered(delivery.properties, headers, decision.expiration_ms)
-    return Output(Kind.FORWARD, delivery, names.INBOX_EXCHANGE, decision.queue, halves, delivery.body)
+    properties = delivery.properties
+    if decision.converted_to is not None:
+        headers += entry(names.HEADER_CONVERSION, decision.converted_to.value)
+        properties = retyped(properties, CONTENT_TYPE[decision.converted_to])
+    halves = numbered(properties, headers, decision.expiration_ms)
+    return Output(Kind.FORWARD, delivery, names.INBOX_EXCHANGE, decision.queue, halves, decision.body)
 
 
-def refusal(delivery: Delivery, decision: Refuse, now: float) -> tuple[Output, ...]:
+def refusal(delivery: Delivery, decision: Refuse, pack: Pack, now: float) -> tuple[Output, ...]:
     """The error report, or nothing when nobody is left to report to."""
-    if decision.client is None:
+    client = decision.client
+    if client is None:
         return ()
-    return (_report(Kind.REPORT, delivery, decision.client, decision.code, decision.cause, decision.reference, now),)
+    told = Report(client, decision.code, decision.cause, decision.reference)
+    return (_report(Kind.REPORT, delivery, told, pack, now),)
 
 
-def parking(delivery: Delivery, decision: Park, now: float) -> tuple[Output, ...]:
+def parking(delivery: Delivery, decision: Park, pack: Pack, now: float) -> tuple[Output, ...]:
     """The parked copy and, where the sender is known, the report that says so: one unit."""
     headers = _history(delivery, decision.reason, decision.key, now) + b"".join(
         (
@@ -87,15 +95,13 @@ def parking(delivery: Delivery, decision: Park, now: float) -> tuple[Output, ...
         )
     )
     properties = delivery.properties or _NO_PROPERTIES
-    halves = numbered(properties, headers, _parked_ms(delivery, decision, now))
+    halves = numbered(properties, headers, _parked_ms(delivery, decision, pack, now))
     copy = Output(Kind.PARK, delivery, names.PARKED, names.PARKED, halves, delivery.body)
     if decision.client is None:
         return (copy,)
     text = cause("parked", reason=decision.reason)
-    report = _report(
-        Kind.PARKED_REPORT, delivery, decision.client, Code.DEAD_LETTER_QUEUED, text, decision.reference, now
-    )
-    return copy, report
+    told = Report(decision.client, Code.DEAD_LETTER_QUEUED, text, decision.reference)
+    return copy, _report(Kind.PARKED_REPORT, delivery, told, pack, now)
 
 
 def climb(delivery: Delivery, reason: str, now: float) -> Output | None:
@@ -134,25 +140,18 @@ def _history(delivery: Delivery, reason: str, key: str, now: float) -> bytes:
     return b"".join(headers)
 
 
-def _parked_ms(delivery: Delivery, decision: Park, now: float) -> int | None:
+def _parked_ms(delivery: Delivery, decision: Park, pack: Pack, now: float) -> int | None:
     """Until `dateTimeExpires`, where it may be read; the queue's 24 h rule otherwise. Poison is not decoded."""
     if decision.reason == names.REASON_POISON:
         return None
-    read = fast_read(delivery.body)
+    form = written_in(delivery.properties, decision.client)
+    read = read_envelope(delivery.body, form, pack) if form is not None else None
     return None if read is None else min(max(1, int((read[1] - now) * 1000)), PARKED_MAX_MS)
 
 
-def _report(
-    kind: Kind, delivery: Delivery, client: Client, code: Code, text: str, reference: str, now: float
-) -> Output:
-    body = report_body(client.id, code, text, reference, report_id(delivery.body, client_key(delivery), now), now)
+def _report(kind: Kind, delivery: Delivery, told: Report, pack: Pack, now: float) -> Output:
+    identifier = report_id(delivery.body, client_key(delivery), now)
+    content_type, body = report(told, identifier, pack, now)
     headers = _MARK if delivery.marked else b""
-    properties: Properties = own(CONTENT_TYPE)
-    return Output(
-        kind,
-        delivery,
-        names.INBOX_EXCHANGE,
-        client.inbox(names.INFO),
-        numbered(properties, headers, None),
-        body,
-    )
+    inbox = told.client.inbox(names.INFO)
+    return Output(kind, delivery, names.INBOX_EXCHANGE, inbox, numbered(own(content_type), headers, None), body)

@@ -5,6 +5,7 @@ x-first-death*, x-last-death*, x-delivery-count are never forwarded; expiration 
 The publish number is the last header of the table, so a message is encoded once and numbered when it is written.
 """
 
+from copy import copy
 from struct import Struct as Packer
 from struct import error as StructError
 from typing import Any, Final
@@ -250,11 +251,25 @@ def own(content_type: str) -> Properties:
     made = Properties()
     made.flags = _CONTENT_TYPE | _DELIVERY_MODE
     made.content_type = content_type
-    text = content_type.encode("ascii")
-    made.head = bytes((len(text),)) + text
+    made.head = _short(content_type)
     made.middle = b"\x02"
     made.persistent = True
     return made
+
+
+def retyped(client: Properties, content_type: str) -> Properties:
+    """The same properties with another content type; everything else travels on."""
+    made = copy(client)
+    made.flags |= _CONTENT_TYPE
+    before = 0 if client.content_type is None else 1 + len(client.content_type)
+    made.content_type = content_type
+    made.head = _short(content_type) + client.head[before:]
+    return made
+
+
+def _short(text: str) -> bytes:
+    raw = text.encode("ascii")
+    return bytes((len(raw),)) + raw
 
 
 pack_number = _U64.pack

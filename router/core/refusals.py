@@ -39,10 +39,6 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Le content_type AMQP doit être application/json ou application/xml.",
         "The AMQP content_type must be application/json or application/xml.",
     ),
-    "xml": (
-        "Ce hub ne lit pas encore le XML : envoyez du JSON sous application/json.",
-        "This hub does not read XML yet: send JSON under application/json.",
-    ),
     "unreadable": (
         "Le message est valide mais son enveloppe n'a pu être lue.",
         "The message is valid but its envelope could not be read.",
@@ -87,9 +83,9 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "L'identifiant du destinataire ne peut nommer une file.",
         "The recipient's id cannot name a queue.",
     ),
-    "recipient_xml": (
-        "Le destinataire attend du XML, que ce hub ne produit pas encore.",
-        "The recipient wants XML, which this hub does not produce yet.",
+    "converted_too_large": (
+        "Converti en XML pour son destinataire, le message dépasse la taille permise ({limit} octets).",
+        "Converted into XML for its recipient, the message exceeds the size allowed ({limit} bytes).",
     ),
     "dead_letter": (
         "Le message n'a pas été remis : {reason} dans la file {queue}.",

@@ -1,17 +1,32 @@
-"""The error report, RS-ERROR in an EDXL-DE envelope (PROTOCOL.md, the error report)."""
+"""The error report, RS-ERROR in an EDXL-DE envelope, in its client's format (PROTOCOL.md, the error report)."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
 import orjson
+from msgspec import Struct
 
+from router.core.conversion import JSON_TYPE, XML_TYPE
+from router.core.directory import Client, Format
 from router.core.names import HUB_ID
 from router.core.refusals import Code
+from validators import Pack
 
 VALID_FOR: Final = timedelta(days=1)
-CONTENT_TYPE: Final = "application/json"
+_NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""XML 1.0, production 2: an id that a client made up may hold anything else."""
+
+
+class Report(Struct, frozen=True):
+    """What a client is told about a message published with its key."""
+
+    client: Client
+    code: Code
+    cause: str
+    reference: str
 
 
 def report_id(body: bytes, key: str, now: float) -> str:
@@ -19,6 +34,15 @@ def report_id(body: bytes, key: str, now: float) -> str:
     digest = blake2b(f"{key}|{now!r}|".encode("utf-8", "surrogateescape"), digest_size=16)
     digest.update(body)
     return f"{HUB_ID}_{UUID(bytes=digest.digest(), version=4)}"
+
+
+def report(told: Report, identifier: str, pack: Pack, now: float) -> tuple[str, bytes]:
+    """The report's content type and body; `now` in epoch seconds. XML cannot write every id: it gets U+FFFD there."""
+    client = told.client
+    if client.wire_format is Format.JSON:
+        return JSON_TYPE, report_body(client.id, told.code, told.cause, told.reference, identifier, now)
+    cause, reference = _NOT_IN_XML.sub("\ufffd", told.cause), _NOT_IN_XML.sub("\ufffd", told.reference)
+    return XML_TYPE, pack.xml.write_message(report_body(client.id, told.code, cause, reference, identifier, now))
 
 
 def report_body(recipient: str, code: Code, cause: str, reference: str, identifier: str, now: float) -> bytes:

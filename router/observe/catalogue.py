@@ -54,6 +54,11 @@ METRICS: Final = (
     Metric("hubex_messages_expired_total", _C, ("vhost",), "Parked messages that reached their end"),
     Metric("hubex_misrouted_copies_total", _C, ("vhost",), "BCC copies, found in a shard not their key's"),
     Metric("hubex_possible_duplicates_total", _C, ("vhost",), "Outputs marked possible duplicate"),
+    Metric("hubex_messages_converted_total", _C, ("vhost", "to"), "Messages forwarded in the other format (json, xml)"),
+    Metric(
+        "hubex_nomenclature_warnings_total", _C, ("vhost", "field", "list"),
+        "Codes outside their nomenclature in forwarded messages, which are no fault",
+    ),
     Metric("hubex_unreported_total", _C, ("vhost",), "Error reports with nobody left to go to"),
     # Outputs.
     Metric(

@@ -47,10 +47,14 @@ class Received(MessageEvent, tag="received"):
 
 class Forwarded(MessageEvent, tag="forwarded"):
     """Every output is confirmed; `queue` is the inbox, `latency_ms` runs from delivery to last confirm.
-    `not_persistent`: its sender, a partner hub, did not publish it persistent; the hub stores it so all the same."""
+    `not_persistent`: its sender, a partner hub, did not publish it persistent; the hub stores it so all the same.
+    `converted`: the format ("json", "xml") that it was converted to, absent when it left as it came. `warnings`: how
+    many (codes outside their nomenclature)."""
 
     latency_ms: float = 0.0
     not_persistent: bool = False
+    converted: str = ""
+    warnings: int = 0
 
 
 class Refused(MessageEvent, tag="refused"):

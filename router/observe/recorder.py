@@ -17,6 +17,7 @@ from router.core.refusals import Code, cut
 from router.observe import events
 from router.observe.logs import EventLog
 from router.observe.metrics import Cell, Counts
+from validators import NOMENCLATURE_RULE, Fault, field_of
 
 
 class Recorder:
@@ -75,6 +76,11 @@ class Recorder:
             self._forwarded.n += 1
             if delivery.marked:
                 self._marked.n += 1
+            converted = decision.converted_to
+            if converted is not None:
+                self._counts.cell("hubex_messages_converted_total", self._vhost, converted.value).n += 1
+            for warning in decision.warnings:
+                self._warned(warning)
             facts = decision.facts
             self._write(
                 events.Forwarded(
@@ -92,10 +98,18 @@ class Recorder:
                     possible_duplicate=delivery.marked,
                     latency_ms=round(latency_seconds * 1000.0, 3),
                     not_persistent=is_transient(delivery),
+                    converted=converted.value if converted is not None else "",
+                    warnings=len(decision.warnings),
                 )
             )
             return
         self._settled_otherwise(delivery, decision, round(latency_seconds * 1000.0, 3))
+
+    def _warned(self, warning: Fault) -> None:
+        """Both labels come from the pack: a field that draws on a list, and the list."""
+        if warning.rule == NOMENCLATURE_RULE:
+            labels = self._vhost, field_of(warning), warning.expected
+            self._counts.cell("hubex_nomenclature_warnings_total", *labels).n += 1
 
     def _settled_otherwise(
         self, delivery: Delivery, decision: Refuse | Park | Discard | Retry, latency_ms: float

@@ -17,7 +17,6 @@ from typing import Final
 import uvloop
 from yarl import URL
 
-import schemas
 from router.core import names
 from router.core.delivery import Role
 from router.core.directory import Client, Directory, DirectoryError
@@ -32,9 +31,10 @@ from router.session.pair import Source
 from router.session.vhost import Settings, VhostSession
 from router.settings.config import Config, ConfigError, Fault, load_config
 from router.settings.directory_file import read_directory
+from router.settings.packs import load_packs
 from router.settings.strict import SettingsError
 from router.settings.topology_file import read_topology
-from validators import Pack, load_pack
+from validators import Pack
 
 ORPHAN_DRAIN_SECONDS: Final = 8.0
 """A worker without supervisor is gone within 10 s (DELIVERY.md 11)."""
@@ -43,10 +43,11 @@ UNCONFIRMED_MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 def rules_of(config: Config, packs: dict[str, Pack]) -> dict[str, Rules]:
-    """The rules of every vhost, from the directory and topology files. Raises SettingsError, DirectoryError."""
+    """The rules of every vhost, from the directory and topology files; `packs` by vhost. Raises SettingsError,
+    DirectoryError."""
     clients = read_directory(config.directory.file, config.directory.extra_ids)
     topology = read_topology(config.topology.file)
-    return {vhost.name: _rules(config, vhost.name, packs[vhost.pack], clients, topology) for vhost in config.vhosts}
+    return {vhost.name: _rules(config, vhost.name, packs[vhost.name], clients, topology) for vhost in config.vhosts}
 
 
 def _rules(
@@ -88,7 +89,7 @@ class Worker:
         self._workers = supervised_workers(os.environ)
         self._log = EventLog(config.log.target, worker=index)
         self._counts = Counts()
-        self._packs = {vhost.pack: load_pack(Path(schemas.__path__[0]) / vhost.pack) for vhost in config.vhosts}
+        self._packs = load_packs(config)
         self._sessions: dict[str, VhostSession] = {}
         self._recorders: dict[str, Recorder] = {}
         self._why: dict[str, str] = {}
@@ -96,6 +97,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._drain_seconds = config.workers.drain_seconds
         self._stop_now = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
 
     async def run(self) -> int:
         """Until a stop is asked for and carried out."""
@@ -198,8 +200,21 @@ class Worker:
         await asyncio.wait(runs, timeout=3.0)
 
     def _reload(self) -> None:
+        """One reload after the other: the last one asked for has the last word."""
+        before = self._reloading
+
+        async def in_turn() -> None:
+            if before is not None:
+                await asyncio.wait({before})
+            await self._reload_now()
+
+        self._reloading = asyncio.get_running_loop().create_task(in_turn())
+
+    async def _reload_now(self) -> None:
         try:
-            fresh = rules_of(load_config(self._path, os.environ), self._packs)
+            config = load_config(self._path, os.environ)
+            # In a thread: a pack takes a tenth of a second, and the loop goes on meanwhile.
+            fresh = rules_of(config, await asyncio.to_thread(load_packs, config))
             for vhost, session in self._sessions.items():
                 if fresh[vhost].topology.shards != session.rules.topology.shards:
                     raise ConfigError(Fault("topology.shards", "has changed", "a restart of the workers"))
@@ -208,7 +223,7 @@ class Worker:
             return
         for vhost, session in self._sessions.items():
             session.reload(fresh[vhost])
-        self._notice("info", "reloaded", "directory and topology are new")
+        self._notice("info", "reloaded", "directory, topology and model packs are new")
 
     # ---- the clock -------------------------------------------------------------------------------
 

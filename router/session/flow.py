@@ -221,9 +221,9 @@ class Flow:
         if isinstance(decision, Refuse):
             if decision.client is not None and decision.client.inbox(INFO) in self._suspects:
                 delivery.marked = True
-            made = outputs.refusal(delivery, decision, wall)
+            made = outputs.refusal(delivery, decision, self.rules.pack, wall)
         elif isinstance(decision, Park):
-            made = outputs.parking(delivery, decision, wall)
+            made = outputs.parking(delivery, decision, self.rules.pack, wall)
         elif isinstance(decision, Retry):
             delivery.missing = 1
             self._climb(pair, delivery, decision.reason, wall)
@@ -255,7 +255,7 @@ class Flow:
     def _park(self, pair: Pair, delivery: Delivery, reason: str, wall: float) -> None:
         decision = park(delivery, self.rules, reason, delivery.decision.facts)
         delivery.decision = decision
-        made = outputs.parking(delivery, decision, wall)
+        made = outputs.parking(delivery, decision, self.rules.pack, wall)
         delivery.missing += len(made) - 1
         self._publish_unit(pair, made, wall)
 

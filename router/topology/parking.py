@@ -14,8 +14,9 @@ from router.core import names
 from router.core.directory import Directory
 from router.core.envelope import scan_reference
 from router.core.refusals import Code, cause
-from router.core.report import CONTENT_TYPE, report_body, report_id
+from router.core.report import Report, report, report_id
 from router.settings.config import Config
+from validators import Pack
 
 BATCH: Final = 100
 """Messages in hand at once: bounds memory to a hundred bodies."""
@@ -28,18 +29,19 @@ class ParkingFailed(Exception):
     """The broker did not take all of them. What was not parked and confirmed is still in the inbox."""
 
 
-def park_inbox(config: Config, vhost: str, queue: str, directory: Directory) -> int:
-    """Parks everything that can be taken from the inbox and returns how many. `directory` is who may be told.
+def park_inbox(config: Config, vhost: str, queue: str, directory: Directory, pack: Pack) -> int:
+    """Parks everything that can be taken from the inbox and returns how many. `directory` is who may be told, in
+    the formats of `pack`.
 
     Logs in as the management user: the router may not read inboxes. Raises ParkingFailed, ConfigError.
     """
     try:
-        return asyncio.run(_park(config, vhost, queue, directory))
+        return asyncio.run(_park(config, vhost, queue, directory, pack))
     except (aiormq.exceptions.AMQPException, OSError, TimeoutError) as error:
         raise ParkingFailed(f"[{vhost}] {queue}: parking broke off ({type(error).__name__})") from error
 
 
-async def _park(config: Config, vhost: str, queue: str, directory: Directory) -> int:
+async def _park(config: Config, vhost: str, queue: str, directory: Directory, pack: Pack) -> int:
     user, secret = quote(config.management.user, safe=""), quote(config.management.secret(), safe="")
     host = f"[{config.broker.host}]" if ":" in config.broker.host else config.broker.host
     url = f"amqp://{user}:{secret}@{host}:{config.broker.port}/{quote(vhost, safe='')}"
@@ -50,7 +52,7 @@ async def _park(config: Config, vhost: str, queue: str, directory: Directory) ->
         while batch := await _take(channel, queue):
             async with asyncio.timeout(config.delivery.confirm_timeout_seconds), asyncio.TaskGroup() as group:
                 for message in batch:
-                    group.create_task(_park_one(channel, queue, directory, message))
+                    group.create_task(_park_one(channel, queue, directory, pack, message))
             await channel.basic_ack(_tag(batch[-1]), multiple=True)
             parked += len(batch)
         await channel.close()
@@ -76,7 +78,9 @@ def _tag(message: DeliveredMessage) -> int:
     return message.delivery_tag
 
 
-async def _park_one(channel: AbstractChannel, queue: str, directory: Directory, message: DeliveredMessage) -> None:
+async def _park_one(
+    channel: AbstractChannel, queue: str, directory: Directory, pack: Pack, message: DeliveredMessage
+) -> None:
     now = time.time()
     reference = scan_reference(message.body)
     headers = dict(message.header.properties.headers or {})
@@ -88,10 +92,11 @@ async def _park_one(channel: AbstractChannel, queue: str, directory: Directory, 
         return
     identifier = report_id(message.body, queue, now)
     text = cause("parked", reason=names.REASON_INBOX_REMOVED)
-    body = report_body(owner.client.id, Code.DEAD_LETTER_QUEUED, text, reference, identifier, now)
-    report = Basic.Properties(content_type=CONTENT_TYPE, delivery_mode=2, message_id=identifier)
+    told = Report(owner.client, Code.DEAD_LETTER_QUEUED, text, reference)
+    content_type, body = report(told, identifier, pack, now)
+    properties = Basic.Properties(content_type=content_type, delivery_mode=2, message_id=identifier)
     try:
-        await _publish(channel, names.INBOX_EXCHANGE, owner.client.inbox(names.INFO), body, report)
+        await _publish(channel, names.INBOX_EXCHANGE, owner.client.inbox(names.INFO), body, properties)
     except aiormq.exceptions.PublishError:
         pass  # returned: the sender's own inbox is being removed too
 

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from router.core import names
 from router.core.directory import Client, Directory
 from router.settings.config import Config
+from router.settings.packs import load_packs
 from router.topology import perform
 from router.topology.actual import read_depth
 from router.topology.desired import NOTHING
@@ -59,6 +60,7 @@ class Remover:
         self._api, self._config, self._waits = api, config, waits
         self._say, self._sleep = say, sleep
         self._directories = {vhost.name: Directory(clients, vhost.name) for vhost in config.vhosts}
+        self._packs = load_packs(config)
 
     def remove(self, removals: Sequence[RemoveClient], *, force: bool = False) -> tuple[Kept, ...]:
         """Removes what can be removed and returns the rest, restored. `force` parks what the inboxes hold
@@ -133,9 +135,10 @@ class Remover:
 
     def _park(self, removal: RemoveClient) -> str:
         """Parks what its queues hold; returns why that failed, "" when it did not."""
+        directory, pack = self._directories[removal.vhost], self._packs[removal.vhost]
         try:
             for queue in removal.queues:
-                if count := park_inbox(self._config, removal.vhost, queue, self._directories[removal.vhost]):
+                if count := park_inbox(self._config, removal.vhost, queue, directory, pack):
                     self._say(f"  [{removal.vhost}] {count} messages of {queue} parked")
         except ParkingFailed as error:
             return str(error)

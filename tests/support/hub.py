@@ -55,6 +55,7 @@ SMALL_LIMITS = {
 
 A = "fr.health.hub.samu050"
 A2 = "fr.health.samu770"
+B = "fr.health.samu330"
 S = "fr.fire.nexsis.sdis-50"
 PARTNER = "fr.fire.nexsis"
 POLICE = "fr.police.hub.pn75"
@@ -68,6 +69,7 @@ TWIN = next(
 CLIENTS = (
     Client(A, editor="essai"),
     Client(A2, naming=Naming.FLAT),
+    Client(B, format=Format.XML),
     Client(S, format=Format.JSON),
     Client(PARTNER, format=Format.JSON),
     Client(POLICE, format=Format.JSON),

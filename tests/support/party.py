@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from router.core.directory import Client, Naming
+from router.core.directory import Client, Format, Naming
 from tests.support.amqp import PATIENCE_SECONDS, Amqp, Arrived, Properties
 from tests.support.messages import Body, encoded, message
 from validators import Pack
@@ -128,9 +128,11 @@ class Party:
     def report(self, code: int, *words: str, marked: bool = False) -> Body:
         """As `reported`, about whatever it is."""
         arrived = self.take("info")
-        body = msgspec.json.decode(arrived.body)
+        written_in = self.client.wire_format
+        text = arrived.body if written_in is Format.JSON else self._pack.xml.read_message(arrived.body).json
+        body = msgspec.json.decode(text)
         error = error_of(body)
-        assert self._pack.check_message(arrived.body) == ()
+        assert self._pack.check_message(text) == ()
         assert error["errorCode"] == {"statusCode": code, "statusString": STATUS[code]}, error
         missing = [word for word in words if word not in error["errorCause"]]
         assert not missing, f"the cause does not name {missing}: {error['errorCause']}"
@@ -139,7 +141,7 @@ class Party:
         assert body["descriptor"]["explicitAddress"]["explicitAddressValue"] == self.id
         sent, expires = (datetime.fromisoformat(body[name]) for name in ("dateTimeSent", "dateTimeExpires"))
         assert (expires - sent).total_seconds() == _DAY_SECONDS
-        assert (arrived.properties.content_type, arrived.properties.delivery_mode) == ("application/json", 2)
+        assert (arrived.properties.content_type, arrived.properties.delivery_mode) == (f"application/{written_in}", 2)
         assert is_marked(arrived) is marked
         return error
 

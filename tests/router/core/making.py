@@ -17,6 +17,7 @@ from router.core.properties import parse
 from router.core.rules import Rules
 from router.core.shards import TopologyVersion
 from validators import Fault, Pack, load_pack
+from validators.xml import XmlForm
 
 NOW = 1_750_000_000.0
 """2025-06-15T15:06:40Z, the wall clock of the tests."""
@@ -43,11 +44,15 @@ def pack() -> Pack:
 class EasyPack:
     """A pack that finds every content to be RC-REF: for tests of what comes behind the validation."""
 
-    def check(self, content: bytes | msgspec.Raw) -> tuple[str, ...]:
-        return ("RC-REF",)
+    def judge(self, content: bytes | msgspec.Raw) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
+        return ("RC-REF",), ()
 
     def check_message(self, body: bytes) -> tuple[Fault, ...]:
         return ()
+
+    @property
+    def xml(self) -> XmlForm:
+        return pack().xml
 
 
 def rules(pack_in_use: Any = None, clients: tuple[Client, ...] = CLIENTS, **changes: Any) -> Rules:

@@ -25,12 +25,12 @@ from tests.router.core.making import (
     SAMU2,
     SDIS,
     SHARDS,
-    XML,
     EasyPack,
     body,
     delivery,
     envelope,
     from_hub,
+    pack,
     reference,
     rules,
     when,
@@ -64,7 +64,7 @@ def forwarded(payload: bytes, key: str = KEY, **values: Any) -> Forward:
 def test_a_valid_message_is_forwarded() -> None:
     decision = forwarded(body())
     assert decision.queue == "fr.fire.nexsis.sdis-50.in.message"
-    assert (decision.client, decision.key, decision.expires) == (SAMU, KEY, NOW + 3600)
+    assert (decision.client, decision.key, decision.converted_to) == (SAMU, KEY, None)
     facts = decision.facts
     assert (facts.distribution_id, facts.sender, facts.recipient) == (REFERENCE, SAMU.id, SDIS.id)
     assert (facts.kind, facts.use_case) == ("Report", "RC-REF")
@@ -185,7 +185,6 @@ IN_ORDER = {
         key=SAMU.publish_keys[1],
     ),
     "expiry": Case(400, cause("expired"), dateTimeExpires=when(-1)),
-    "recipient": Case(600, cause("recipient_xml"), descriptor=addressed(XML.id)),
 }
 
 
@@ -236,8 +235,10 @@ def test_11_no_or_another_content_type_is_refused_101(content_type: str | None) 
 
 
 def test_11_a_partners_message_without_content_type_is_xml() -> None:
-    decision = refused(body(SDIS, SAMU), SDIS.publish_keys[0], content_type=None)
-    assert (decision.code, decision.cause) == (Code.INVALID_MESSAGE, cause("xml"))
+    sent = body(SDIS, SAMU)
+    decision = forwarded(pack().xml.write_message(sent), SDIS.publish_keys[0], content_type=None)
+    assert (decision.body, decision.converted_to) == (sent, Format.JSON)
+    assert refused(sent, SDIS.publish_keys[0], content_type=None).code == Code.INVALID_MESSAGE
     assert refused(body(SDIS, SAMU), SDIS.publish_keys[0], content_type="text/plain").code == 101
 
 
@@ -439,11 +440,6 @@ def test_properties_that_cannot_be_read_are_refused_300() -> None:
     assert (decision.code, decision.cause, decision.reference) == (300, cause("properties"), REFERENCE)
 
 
-def test_a_recipient_that_wants_xml_is_refused_600() -> None:
-    decision = refused(body(SAMU, XML))
-    assert (decision.code, decision.cause) == (Code.MESSAGE_CONVERSION_ERROR, cause("recipient_xml"))
-
-
 def test_ids_are_cut_wherever_they_are_told() -> None:
     long = f"{SAMU.id}_" + "é" * 1000
     facts = forwarded(body(distributionID=long)).facts
@@ -475,7 +471,7 @@ def test_a_client_of_another_vhost_is_unknown_here() -> None:
 class PickyPack(EasyPack):
     """Refuses what comes fast and finds no fault when it is asked for them."""
 
-    def check(self, content: object) -> tuple[str, ...]:
+    def judge(self, content: object) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
         raise ContentFaults([Fault("$", "model", "x", "object")])
 
 
@@ -484,7 +480,7 @@ class OpenPack(EasyPack):
 
 
 class BrokenPack(EasyPack):
-    def check(self, content: object) -> tuple[str, ...]:
+    def judge(self, content: object) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
         raise ZeroDivisionError
 
 
@@ -503,7 +499,7 @@ def test_our_own_fault_is_an_exception_and_never_a_wrong_decision(broken: EasyPa
 
 
 def test_the_slow_path_forwards_what_the_fast_one_would_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    from router.core import decide as module
+    from router.core import reading as module
 
     usual = forwarded(body())
     monkeypatch.setattr(module, "fast_read", lambda body: None)

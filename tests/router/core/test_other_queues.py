@@ -36,6 +36,7 @@ from tests.router.core.making import (
     decoded,
     delivery,
     from_hub,
+    pack,
     raw_properties,
     rules,
 )
@@ -122,7 +123,7 @@ def test_10_a_dead_error_report_is_discarded() -> None:
 def test_a_dead_message_of_a_client_that_is_gone_is_settled_unreported() -> None:
     decision = decide(dead(body(), headers={"x-hub-key": "fr.gone.out.message"}), RULES, NOW)
     assert isinstance(decision, Refuse) and decision.client is None
-    assert outputs.refusal(dead(body()), decision, NOW) == ()
+    assert outputs.refusal(dead(body()), decision, pack(), NOW) == ()
 
 
 def test_a_dead_message_that_cannot_be_read_is_reported_with_what_is_found() -> None:
@@ -184,10 +185,10 @@ def forbid_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     from router.core import decide as decide_module
     from router.core import envelope as envelope_module
 
-    for module, name in ((decide_module, "fast_read"), (decide_module, "slow_read"), (decide_module, "reference_id")):
-        monkeypatch.setattr(module, name, decoded_all_the_same)
+    for name in ("read", "read_envelope", "reference_id"):
+        monkeypatch.setattr(decide_module, name, decoded_all_the_same)
     monkeypatch.setattr(envelope_module, "_decode", decoded_all_the_same)
-    monkeypatch.setattr(outputs, "fast_read", decoded_all_the_same)
+    monkeypatch.setattr(outputs, "read_envelope", decoded_all_the_same)
 
 
 def test_poison_is_parked_from_the_eighth_return_on_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +201,7 @@ def test_poison_is_parked_from_the_eighth_return_on_without_decoding(monkeypatch
             given = delivery(payload, redelivered=True, headers={"x-delivery-count": count})
             decision = decide(given, RULES, NOW)
             assert decision == Park(names.REASON_POISON, reference, SAMU, KEY, decision.facts)
-            copy, report = outputs.parking(given, decision, NOW)
+            copy, report = outputs.parking(given, decision, pack(), NOW)
             assert copy.body is payload and report.queue == SAMU.inbox("info")
 
 
@@ -332,15 +333,15 @@ def test_every_delivery_gets_one_decision_and_its_outputs_whatever_its_bytes(
     given.marked = is_marked(given)
     decision = decide(given, RULES, now)
     made: list[outputs.Output | None] = [outputs.climb(given, "reason", now)]
-    made += outputs.parking(given, park(given, RULES, "reason"), now)
+    made += outputs.parking(given, park(given, RULES, "reason"), pack(), now)
     if isinstance(decision, Forward):
         assert given.body is payload
         made.append(outputs.forward(given, decision, now))
     elif isinstance(decision, Refuse):
         assert decision.cause.count(" / ") >= 1 and decision.reference
-        made += outputs.refusal(given, decision, now)
+        made += outputs.refusal(given, decision, pack(), now)
     elif isinstance(decision, Park):
-        made += outputs.parking(given, decision, now)
+        made += outputs.parking(given, decision, pack(), now)
     else:
         assert isinstance(decision, Retry | Discard)
     for output in made:
@@ -355,6 +356,6 @@ def test_a_forward_is_the_only_way_to_an_inbox_of_another() -> None:
     """Reports go to the client of the key, whoever the envelope names."""
     decision = decide(delivery(body(SAMU2, SDIS)), RULES, NOW)
     assert isinstance(decision, Refuse)
-    (report,) = outputs.refusal(delivery(body(SAMU2, SDIS)), decision, NOW)
+    (report,) = outputs.refusal(delivery(body(SAMU2, SDIS)), decision, pack(), NOW)
     assert report.queue == SAMU.inbox("info")
     assert decoded(report.first, report.last).headers == {"x-hub-publish": 1}

@@ -99,7 +99,7 @@ def test_first_seen_is_kept_from_the_hubs_own_header_only() -> None:
 
 def test_a_refusal_is_a_report_to_the_info_inbox_of_the_client_of_the_key() -> None:
     decision = Refuse(Code.SENDER_INCONSISTENCY, "c / c", "the-id", FLAT, FLAT.id, Facts())
-    (output,) = outputs.refusal(delivery(b"x", FLAT.id, headers=FORGED, message_id="m"), decision, NOW)
+    (output,) = outputs.refusal(delivery(b"x", FLAT.id, headers=FORGED, message_id="m"), decision, pack(), NOW)
     assert (output.kind, output.exchange, output.queue) == (Kind.REPORT, names.INBOX_EXCHANGE, "fr.health.flat.info")
     read = decoded(output.first, output.last)
     assert (read.content_type, read.delivery_mode, read.message_id) == ("application/json", 2, None)
@@ -110,21 +110,21 @@ def test_a_refusal_is_a_report_to_the_info_inbox_of_the_client_of_the_key() -> N
 
 def test_a_refusal_with_nobody_to_report_to_publishes_nothing() -> None:
     decision = Refuse(Code.SENDER_INCONSISTENCY, "c / c", "the-id", None, "k", Facts())
-    assert outputs.refusal(delivery(b"x"), decision, NOW) == ()
+    assert outputs.refusal(delivery(b"x"), decision, pack(), NOW) == ()
 
 
 def test_the_report_about_a_possible_duplicate_is_marked() -> None:
     decision = Refuse(Code.SENDER_INCONSISTENCY, "c / c", "the-id", SAMU, KEY, Facts())
     given = delivery(b"x", redelivered=True)
     given.marked = is_marked(given)
-    (output,) = outputs.refusal(given, decision, NOW)
+    (output,) = outputs.refusal(given, decision, pack(), NOW)
     assert headers(output)["x-hub-possible-duplicate"] is True
 
 
 def test_two_reports_about_one_message_have_ids_of_their_own() -> None:
     decision = Refuse(Code.SENDER_INCONSISTENCY, "c / c", "the-id", SAMU, KEY, Facts())
     ids = {
-        orjson.loads(outputs.refusal(delivery(b"x"), decision, NOW + at / 1000)[0].body)["distributionID"]
+        orjson.loads(outputs.refusal(delivery(b"x"), decision, pack(), NOW + at / 1000)[0].body)["distributionID"]
         for at in range(100)
     }
     assert len(ids) == 100
@@ -134,7 +134,7 @@ def test_two_reports_about_one_message_have_ids_of_their_own() -> None:
 
 
 def parked(given: Delivery, reason: str = "poison") -> tuple[Output, ...]:
-    return outputs.parking(given, park(given, RULES, reason), NOW)
+    return outputs.parking(given, park(given, RULES, reason), pack(), NOW)
 
 
 def test_what_is_parked_is_the_input_as_it_came_and_the_report_goes_with_it() -> None:

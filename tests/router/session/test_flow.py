@@ -15,6 +15,7 @@ from router.session.flow import SLICE_DELIVERIES
 from router.session.pair import State
 from tests.router.core.making import SAMU, SAMU2, SDIS, SHARDS, XML, EasyPack, body, rules, when
 from tests.router.session.stage import KEY, SHARD, Stage, identifiers, message
+from validators import Fault
 
 INBOX = SDIS.inboxes[0]
 INFO = SAMU.inbox("info")
@@ -751,10 +752,10 @@ def test_a_redelivered_refusal_has_a_marked_report(stage: Stage) -> None:
 
 
 class BrokenPack(EasyPack):
-    def check(self, content: Any) -> tuple[str, ...]:
+    def judge(self, content: Any) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
         if b"broken" in bytes(content):
             raise ZeroDivisionError
-        return super().check(content)
+        return super().judge(content)
 
 
 def broken(name: str) -> bytes:

@@ -201,7 +201,7 @@ def test_its_full_old_inbox_can_still_be_read(bench: Bench) -> None:
 def test_force_parks_what_is_there_and_then_removes(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     parked: list[str] = []
 
-    def park(_config: Config, vhost: str, queue: str, _directory: object) -> int:
+    def park(_config: Config, vhost: str, queue: str, *_: object) -> int:
         rights = bench.api.rights(vhost, GONE.id)
         assert rights is not None and rights["read"] == "^$"  # nobody takes anything away meanwhile
         parked.append(queue)

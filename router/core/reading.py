@@ -1,0 +1,84 @@
+"""From a body to what the checks look at: parsed in its own format, valid against the pack, its envelope read.
+
+XML is mapped to the JSON text of the same message, so that one set of checks serves both formats.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+
+from router.core.directory import Format
+from router.core.envelope import Envelope, fast_read, reference_id, scan_reference, slow_read
+from router.core.refusals import Code, cause
+from validators import ContentFaults, Fault, Pack, error_cause
+
+
+class Reading(Struct, frozen=True):
+    """A valid message. `text` is its JSON (the body itself where that is JSON), `expires` epoch seconds; `warnings` are
+    codes outside their nomenclature and the like, which refuse nothing."""
+
+    envelope: Envelope
+    expires: float
+    use_cases: tuple[str, ...]
+    warnings: tuple[Fault, ...]
+    text: bytes
+
+
+class Unread(Struct, frozen=True):
+    """A body that is refused; `envelope` where it could be read all the same."""
+
+    code: Code
+    cause: str
+    reference: str
+    envelope: Envelope | None
+
+
+def read(body: bytes, written_in: Format, pack: Pack) -> Reading | Unread:
+    """Parse and check against the pack (PROTOCOL.md, checks: 300, 102)."""
+    if written_in is Format.JSON:
+        return _read_json(body, pack)
+    try:
+        mapped = pack.xml.read_message(body)
+    except ContentFaults as refused:
+        return Unread(Code.INVALID_MESSAGE, _sentences(refused.faults), scan_reference(body), None)
+    if not mapped.faults:
+        found = _read_json(mapped.json, pack)
+        if isinstance(found, Reading) and mapped.warnings:
+            return structs.replace(found, warnings=(*mapped.warnings, *found.warnings))
+        return found
+    return _refused(mapped.json, mapped.all_faults(pack.check_message(mapped.json)))
+
+
+def read_envelope(body: bytes, written_in: Format, pack: Pack) -> tuple[Envelope, float] | None:
+    """The envelope and its expiry, the content not looked into; None when that does not go plainly."""
+    if written_in is Format.JSON:
+        return fast_read(body)
+    try:
+        return fast_read(pack.xml.read_message(body).json)
+    except ContentFaults:
+        return None
+
+
+def _read_json(text: bytes, pack: Pack) -> Reading | Unread:
+    quick = fast_read(text)
+    if quick is not None:
+        try:
+            return Reading(*quick, *pack.judge(quick[0].content), text)
+        except ContentFaults:
+            pass  # every fault is listed below
+    faults = pack.check_message(text)
+    if faults:
+        return _refused(text, faults)
+    slow = slow_read(text)
+    if slow is None:
+        return Unread(Code.UNRECOGNIZED_MESSAGE_FORMAT, cause("unreadable"), reference_id(text), None)
+    return Reading(*slow, *pack.judge(slow[0].content), text)
+
+
+def _refused(text: bytes, faults: Sequence[Fault]) -> Unread:
+    quick = fast_read(text)
+    return Unread(Code.INVALID_MESSAGE, _sentences(faults), reference_id(text), quick[0] if quick else None)
+
+
+def _sentences(faults: Sequence[Fault]) -> str:
+    return f"{error_cause(faults, 'fr')} / {error_cause(faults, 'en')}"
