@@ -6,6 +6,7 @@ is worth. The header is due where the use case says so. What the models leave op
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -94,11 +95,30 @@ class Checks:
                     self._watch.warnings(message[root], model.node, field_path(path, root), found)
         return tuple(found)
 
-    def warnings_of_case(self, root: str, body: Any) -> tuple[Fault, ...]:
+    def case(self, root: str, body: Any, path: str) -> tuple[Fault, ...]:
+        """As `Pack.check_case`."""
+        model = self._use_cases[root][1]
+        if model.valid(body):
+            return ()
+        findings = Findings()
+        with suppress(EnoughFaults):
+            collect(body, model.node, path, findings)
+        return findings.faults() or (Fault(path, "model", model.name, "object"),)
+
+    def warnings_of_case(self, root: str, body: Any, path: str) -> tuple[Fault, ...]:
         """As `Pack.warnings_of_case`."""
         found: list[Fault] = []
-        self._watch.warnings(body, self._use_cases[root][1].node, field_path("$", root), found)
+        self._watch.warnings(body, self._use_cases[root][1].node, path, found)
         return tuple(found)
+
+    def models_in(self, value: Any) -> tuple[str, ...]:
+        """As `Pack.models_in`."""
+        return tuple(
+            model.name
+            for _, message in _messages(value)
+            for root, (_, model) in self._use_cases.items()
+            if root in message
+        )
 
     def _judge(self, value: Any, outline: Model) -> tuple[str, ...]:
         """The verdict on a value and the messages in it: their models, or ContentFaults."""

@@ -56,9 +56,17 @@ class Pack:
         """
         return self._checks.warnings(content)
 
-    def warnings_of_case(self, root: str, body: Any) -> tuple[Fault, ...]:
-        """The same for the parsed body of one use case, by its root element; paths begin `$.<root>`."""
-        return self._checks.warnings_of_case(root, body)
+    def check_case(self, root: str, body: Any, path: str) -> tuple[Fault, ...]:
+        """All faults of the parsed body of one use case, by its root element; `path` is that of the body."""
+        return self._checks.case(root, body, path)
+
+    def warnings_of_case(self, root: str, body: Any, path: str) -> tuple[Fault, ...]:
+        """As `warnings`, of the parsed body of one use case."""
+        return self._checks.warnings_of_case(root, body, path)
+
+    def models_in(self, value: Any) -> tuple[str, ...]:
+        """The models that a parsed whole message seems to hold, by their root elements, valid or not."""
+        return self._checks.models_in(value)
 
     def read_xml(self, body: bytes) -> XmlReading:
         """A whole message in XML. Raises ContentFaults when there is nothing to map (`XmlForm.read_message`)."""

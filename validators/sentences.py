@@ -106,10 +106,15 @@ SENTENCES: Final = {"fr": _FRENCH, "en": _ENGLISH}
 
 def sentence(fault: Fault, lang: Lang) -> str:
     """One fault in plain words: where, then what, without a full stop."""
-    what = SENTENCES[lang][fault.rule](fault)
+    what = explanation(fault, lang)
     if fault.rule == "more":
         return what
     return f"{fault.path} : {what}" if lang == "fr" else f"{fault.path}: {what}"
+
+
+def explanation(fault: Fault, lang: Lang) -> str:
+    """One fault in plain words without where it is."""
+    return SENTENCES[lang][fault.rule](fault)
 
 
 def error_cause(

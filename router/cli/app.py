@@ -14,7 +14,7 @@ import router.cli
 
 def groups() -> list[str]:
     """The modules of this folder that hold commands."""
-    return [module.name for module in iter_modules(router.cli.__path__) if module.name not in ("app", "fail")]
+    return [module.name for module in iter_modules(router.cli.__path__) if module.name not in ("app", "fail", "files")]
 
 
 def assemble(arguments: list[str]) -> typer.Typer:

@@ -48,7 +48,7 @@ def test_items_of_a_list_are_told_apart_and_counted_as_one_field() -> None:
 
 def test_the_body_of_one_use_case_alone() -> None:
     body = case_of(with_codes(whatsHappen="C99.99.99"))
-    (warning,) = pack().warnings_of_case("createCase", body)
+    (warning,) = pack().warnings_of_case("createCase", body, "$.createCase")
     assert warning.path == "$.createCase.qualification.whatsHappen.code"
     assert field_of(warning) == "createCase.qualification.whatsHappen.code"
 
