@@ -317,7 +317,8 @@ class Hub:
         for party in parties:
             sent = {kind: fence.send(fence.message(party, kind=_ANY[kind])) for kind in KINDS}
             for kind in KINDS:
-                party.receives(sent[kind], kind)
+                in_xml = party.client.wire_format is Format.XML
+                party.receives(self.pack.xml.write_message(sent[kind]) if in_xml else sent[kind], kind)
         self.nothing_waits()
 
     def nothing_waits(self) -> None:

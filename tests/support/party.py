@@ -23,6 +23,7 @@ STATUS = {
     400: "EXPIRED_MESSAGE_BEFORE_ROUTING",
     500: "DEAD_LETTER_QUEUED",
     501: "UNROUTABLE_MESSAGE",
+    600: "MESSAGE_CONVERSION_ERROR",
 }
 UNAVAILABLE = "distributionID_could_not_be_extracted"
 _REPORT_ID = re.compile(r"fr\.health\.hub_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
