@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 from pamqp import commands
 
-import schemas
 from deploy.local import LocalCluster
 from router.core.directory import Client, Format, Naming
 from router.core.shards import shard_of
 from router.settings.directory_file import write_directory
+from router.settings.pack_folders import pack_folder
 from router.settings.topology_file import read_topology
 from router.topology.management import Management
 from tests.support.amqp import Amqp
@@ -102,8 +102,10 @@ class Hub:
         clients: Sequence[Client] = CLIENTS,
         *,
         vhost: str,
+        pack: str = "v3",
         **sections: dict[str, Any],
     ) -> None:
+        """`pack`: one that ships with the hub, or one in `folder`/packs."""
         self.cluster, self.folder, self.vhost = cluster, folder, vhost
         self.log = folder / "hub.log"
         self.output = folder / "output.txt"
@@ -114,9 +116,9 @@ class Hub:
             "log": {"target": str(self.log)},
         }
         merged = {name: fitting.get(name, {}) | sections.get(name, {}) for name in fitting | sections}
-        vhosts = [{"name": vhost, "pack": "v3"}]
+        vhosts = [{"name": vhost, "pack": pack}]
         self.config = cluster.write_config(folder / "hubex.toml", vhosts=vhosts, **merged)
-        self.pack = load_pack(Path(schemas.__path__[0]) / "v3")
+        self.pack = load_pack(pack_folder(pack, folder / "packs"))
         self.process: subprocess.Popen[bytes] | None = None
         self._parties: dict[str, Party] = {}
         self._admin: Amqp | None = None
