@@ -64,7 +64,7 @@ class _Walk:
         for name, value in element.attrib.items():
             if (name, value) not in expected and name not in _HINTS:
                 allowed = ", ".join(f"xlink:type={value}" for _, value in expected)
-                self.findings.add(field_path(path, f"@{_local(name)}"), "attribute", allowed, "attribute")
+                self.findings.add(field_path(path, "@" + str(name)), "attribute", allowed, "attribute")
 
     def _texts_between(self, element: etree._Element, path: str) -> None:
         texts = [element.text, *(child.tail for child in element)]
@@ -76,17 +76,19 @@ class _Walk:
         out: dict[str, Any] = {}
         last: Slot | None = None
         by_element = {slot.element: slot for slot in made.order}
-        counts = Counter(_local(child.tag) for child in element)
+        counts, seen = Counter(_local(child.tag) for child in element), Counter[str]()
         for child in element:
-            slot = by_element.get(_local(child.tag))
-            if slot is None:
-                allowed = ", ".join(by_element)
-                self.findings.add(field_path(path, _local(child.tag)), "unknown", allowed, "element")
-                continue
-            where = path if made.wrapped else field_path(path, slot.name)
-            many = slot.many or counts[slot.element] > 1
+            local = _local(child.tag)
+            slot = by_element.get(local)
+            many = counts[local] > 1 or (slot is not None and slot.many)
+            wrapped = made.wrapped is not None and slot is not None
+            where = path if wrapped else field_path(path, local if slot is None else slot.name)
             if many:
-                where = f"{where}[{len(out.get(slot.name, ()))}]"
+                where = f"{where}[{seen[local]}]"
+            seen[local] += 1
+            if slot is None:
+                self.findings.add(where, "unknown", ", ".join(by_element), "element")
+                continue
             if last is not None and slot.position < last.position:
                 self.findings.add(where, "order", last.element, "element")
             else:

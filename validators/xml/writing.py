@@ -76,7 +76,8 @@ class Writer:
             return lambda value, out: _open(_object_only(value), out, made.lists, 1)
         if id(made) not in self._made:
             entries: list[Entry] = []
-            self._made[id(made)] = _wrapped(entries) if made.wrapped is not None else _object(entries)
+            content = _wrapped(entries) if made.wrapped is not None else _object(entries)
+            self._made[id(made)] = _alone(made.unheaded, content) if made.unheaded else content
             entries += [self._entry(slot, made.namespace) for slot in made.order]
         return self._made[id(made)]
 
@@ -110,6 +111,20 @@ def _object(entries: list[Entry]) -> Content:
             raise
 
     return content
+
+
+def _alone(unheaded: frozenset[str], content: Content) -> Content:
+    """A message: a use case without header has nothing beside it."""
+
+    def checked(value: Any, out: list[str]) -> None:
+        if type(value) is dict and len(value) > 1 and not unheaded.isdisjoint(value):
+            name = next((name for name in value if name not in unheaded), next(iter(value)))
+            error = Unwritable("open", "", kind_of(value[name]))
+            error.within(name)
+            raise error
+        content(value, out)
+
+    return checked
 
 
 def _wrapped(entries: list[Entry]) -> Content:

@@ -1,15 +1,25 @@
 """What the XML tests share: the judgement of an XML text, and what of it counts in a comparison."""
 
+from functools import cache, partial
+
 import orjson
 from lxml import etree
 
-from tests.validators.support import pack
-from validators import ContentFaults, Fault, Pack
+from tests.validators.support import PACK_FOLDER, pack
+from validators import ContentFaults, Fault, Pack, load_pack
+
+
+@cache
+def _pack(version: str) -> Pack:
+    return load_pack(PACK_FOLDER.parent / version)
+
+
+PACKS = {version: partial(_pack, version) for version in ("v1", "v2", "v3")}
 
 
 def is_whole(body: bytes) -> bool:
-    """Whether a text, JSON or XML, is a message and no bare use case."""
-    return b"explicitAddress" in body and b"sourceMessage" not in body
+    """Whether an XML text is a message and no bare use case."""
+    return b"edxlDistribution" in body
 
 
 def xml_faults(body: bytes, of: Pack | None = None) -> tuple[Fault, ...]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/referenc
 def _told(path: Path) -> bytes:
     """The JSON of the stem. The whole message's goes the other way round: from A to B, and with an id of its own."""
     text = path.with_suffix(".json").read_bytes()
-    if not is_whole(text):
+    if b'"senderID"' not in text or b'"sourceMessage"' in text:
         return text
     text = text.replace(b"samuA", b"samu?").replace(b"samuB", b"samuA").replace(b"samu?", b"samuB")
     value = orjson.loads(text)
