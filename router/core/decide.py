@@ -9,133 +9,19 @@ format when its recipient reads that one.
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
-
 from router.core import names
-from router.core.conversion import JSON_TYPE, XML_TYPE, NotConvertible, converted
+from router.core.conversion import NotConvertible, converted
+from router.core.decisions import Decision, Discard, Facts, Forward, Park, Refuse, Retry
 from router.core.delivery import Delivery, Role
 from router.core.directory import Client, Format, KeyOwner
 from router.core.envelope import Envelope, reference_id, scan_reference
+from router.core.origin import client_key, death, has_copies, is_transient, written_in
 from router.core.properties import Properties
 from router.core.reading import Unread, read, read_envelope
 from router.core.refusals import Code, cause, cut
 from router.core.rules import POISON_PARK_COUNT, Rules
-from validators import Fault
 
-
-class Facts(Struct, frozen=True, gc=False):
-    """What a log line may tell of a message; ids are cut. Empty where nothing could be read."""
-
-    distribution_id: str = ""
-    sender: str = ""
-    recipient: str = ""
-    kind: str = ""
-    use_case: str = ""
-
-
-class Forward(Struct, frozen=True):
-    """To the inbox `queue`. `expiration_ms` None: the inbox TTL rules. `body` is the delivery's own, byte for byte,
-    unless it was `converted_to` another format."""
-
-    queue: str
-    expiration_ms: int | None
-    body: bytes
-    converted_to: Format | None
-    warnings: tuple[Fault, ...]
-    client: Client
-    key: str
-    facts: Facts
-
-
-class Refuse(Struct, frozen=True):
-    """Settled with an RS-ERROR to `client` (None: nobody is left to report to)."""
-
-    code: Code
-    cause: str
-    reference: str
-    client: Client | None
-    key: str
-    facts: Facts
-
-
-class Retry(Struct, frozen=True):
-    """The input climbs the ladder."""
-
-    reason: str
-    key: str
-    facts: Facts
-
-
-class Park(Struct, frozen=True):
-    """The input is parked and, where `client` is known, reported as 500."""
-
-    reason: str
-    reference: str
-    client: Client | None
-    key: str
-    facts: Facts
-
-
-class Discard(Struct, frozen=True):
-    """Settled and counted, nothing is sent: copies, dead reports, what expired while parked."""
-
-    reason: str
-    key: str
-    facts: Facts
-
-
-Decision = Forward | Refuse | Retry | Park | Discard
 _NOTHING: Final = Facts()
-
-
-def client_key(delivery: Delivery) -> str:
-    """The routing key that the client published with: the delivery's own, or the hub header where that is believed."""
-    properties = delivery.properties
-    if delivery.believed and properties is not None:
-        return properties.text(names.HEADER_KEY) or delivery.routing_key
-    return delivery.routing_key
-
-
-def attempt_of(delivery: Delivery) -> int:
-    """Rungs climbed so far."""
-    properties = delivery.properties
-    if not delivery.believed or properties is None:
-        return 0
-    return max(0, properties.number(names.HEADER_ATTEMPT))
-
-
-def first_seen_ms(delivery: Delivery, now: float) -> int:
-    """When the hub first took this message, epoch milliseconds."""
-    properties = delivery.properties
-    if delivery.believed and properties is not None:
-        return properties.number(names.HEADER_FIRST_SEEN) or int(now * 1000)
-    return int(now * 1000)
-
-
-def has_copies(delivery: Delivery) -> bool:
-    """Whether the client published it with CC; the hub's own copies of an input say so in a hub header."""
-    return _published(delivery, names.PUBLISHED_COPIES) or (
-        delivery.properties is not None and delivery.properties.has_cc
-    )
-
-
-def is_transient(delivery: Delivery) -> bool:
-    """Whether the client published it not persistent; what the hub stores is persistent whatever that was."""
-    return _published(delivery, names.PUBLISHED_TRANSIENT) or (
-        delivery.properties is not None and not delivery.properties.persistent
-    )
-
-
-def _published(delivery: Delivery, word: str) -> bool:
-    properties = delivery.properties
-    if not delivery.believed or properties is None:
-        return False
-    return word in properties.text(names.HEADER_PUBLISHED).split()
-
-
-def is_marked(delivery: Delivery) -> bool:
-    """DELIVERY.md 9: a redelivered input, or one from the ladder or from replay, may be a copy."""
-    return delivery.redelivered or delivery.exchange == names.SHARD_EXCHANGE
 
 
 def decide(delivery: Delivery, rules: Rules, now: float) -> Decision:
@@ -185,20 +71,6 @@ def _from_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
     form = written_in(properties, client)
     assert form is not None  # `_refused_unread` refuses other types
     return _read(delivery, form, rules, now, owner, key)
-
-
-def written_in(properties: Properties | None, client: Client | None) -> Format | None:
-    """The format that a client's message says it has; None when that is neither."""
-    content_type = properties.content_type if properties is not None else None
-    if content_type == JSON_TYPE:
-        return Format.JSON
-    if not content_type:
-        # PROTOCOL.md, checks: a partner hub's message with none is XML.
-        return Format.XML if client is not None and not client.is_health else None
-    return _FORMATS.get(content_type.partition(";")[0].strip().lower())
-
-
-_FORMATS: Final = {JSON_TYPE: Format.JSON, XML_TYPE: Format.XML}
 
 
 def _refused_unread(
@@ -320,20 +192,6 @@ def _from_dead_inbox(delivery: Delivery, rules: Rules, now: float) -> Decision:
     reference = facts.distribution_id or reference_id(delivery.body)
     text = cause("dead_letter", reason=reason, queue=queue)
     return Refuse(Code.DEAD_LETTER_QUEUED, text, reference, owner.client if owner else None, key, facts)
-
-
-def death(delivery: Delivery) -> tuple[str, str]:
-    """Why and where an inbox let go of it; from the hub's own headers once it has climbed the ladder."""
-    properties = delivery.properties
-    if properties is None:
-        return "unknown", delivery.routing_key
-    kept = properties.text(names.HEADER_REASON)
-    if kept:
-        reason, _, queue = kept.partition(" ")
-        return reason, queue
-    deaths = properties.value("x-death")
-    newest = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
-    return str(newest.get("reason", "unknown")), str(newest.get("queue", delivery.routing_key))
 
 
 def _from_dead_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:

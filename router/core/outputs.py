@@ -8,20 +8,10 @@ from typing import Final
 
 from router.core import names
 from router.core.conversion import CONTENT_TYPE
-from router.core.decide import (
-    Forward,
-    Park,
-    Refuse,
-    attempt_of,
-    client_key,
-    death,
-    first_seen_ms,
-    has_copies,
-    is_transient,
-    written_in,
-)
+from router.core.decisions import Forward, Park, Refuse
 from router.core.delivery import Delivery
 from router.core.ladder import rung_after
+from router.core.origin import attempt_of, client_key, death, first_seen_ms, has_copies, is_transient, written_in
 from router.core.outcomes import Kind
 from router.core.properties import entry, numbered, own, pack_number, retyped
 from router.core.reading import read_envelope

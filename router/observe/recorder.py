@@ -9,8 +9,9 @@ from hashlib import sha256
 from typing import Any
 
 from router.core import names
-from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, attempt_of, is_transient
+from router.core.decisions import Decision, Discard, Forward, Park, Refuse, Retry
 from router.core.delivery import Delivery
+from router.core.origin import attempt_of, is_transient
 from router.core.outcomes import Kind, Outcome, Step
 from router.core.outputs import Output
 from router.core.refusals import Code, cut

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from router.core import outputs
-from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, decide, is_marked, park, unroutable
+from router.core.decide import decide, park, unroutable
+from router.core.decisions import Decision, Discard, Forward, Park, Refuse, Retry
 from router.core.delivery import Delivery
 from router.core.errors import FrameError, MalformedProperties
 from router.core.names import INFO
+from router.core.origin import is_marked
 from router.core.outcomes import TABLE, Kind, Outcome, Step
 from router.core.outputs import Output
 from router.core.properties import publish_number

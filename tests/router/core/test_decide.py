@@ -9,7 +9,8 @@ import orjson
 import pytest
 
 from router.core import names
-from router.core.decide import Decision, Discard, Forward, Park, Refuse, Retry, decide, force_prefix, unroutable
+from router.core.decide import decide, force_prefix, unroutable
+from router.core.decisions import Decision, Discard, Forward, Park, Refuse, Retry
 from router.core.directory import Client, Format, Naming
 from router.core.refusals import Code, cause
 from router.core.shards import TopologyVersion

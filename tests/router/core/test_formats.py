@@ -4,7 +4,8 @@ import orjson
 import pytest
 
 from router.core import names, outputs
-from router.core.decide import Discard, Forward, Refuse, decide, park
+from router.core.decide import decide, park
+from router.core.decisions import Discard, Forward, Refuse
 from router.core.delivery import Role
 from router.core.directory import Client, Format
 from router.core.refusals import Code, cause

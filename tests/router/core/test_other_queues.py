@@ -10,20 +10,10 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from router.core import names, outputs
-from router.core.decide import (
-    Discard,
-    Forward,
-    Park,
-    Refuse,
-    Retry,
-    attempt_of,
-    client_key,
-    decide,
-    first_seen_ms,
-    is_marked,
-    park,
-)
+from router.core.decide import decide, park
+from router.core.decisions import Discard, Forward, Park, Refuse, Retry
 from router.core.delivery import Delivery, Role
+from router.core.origin import attempt_of, client_key, first_seen_ms, is_marked
 from router.core.refusals import Code
 from router.core.report import report_body, report_id
 from tests.router.core.making import (

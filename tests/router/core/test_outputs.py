@@ -6,8 +6,10 @@ import orjson
 import pytest
 
 from router.core import names, outputs
-from router.core.decide import Facts, Forward, Refuse, decide, is_marked, park
+from router.core.decide import decide, park
+from router.core.decisions import Facts, Forward, Refuse
 from router.core.delivery import Delivery, Role
+from router.core.origin import is_marked
 from router.core.outcomes import Kind
 from router.core.outputs import MAX_HISTORY_CHARACTERS, PARKED_MAX_MS, Output
 from router.core.properties import entry

@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 
-from router.core.decide import Decision, decide
+from router.core.decide import decide
+from router.core.decisions import Decision
 from router.core.delivery import Delivery
 from router.core.rules import Rules
 from router.process.worker import main
