@@ -77,6 +77,7 @@ def test_entry_7_is_stricter_than_the_published_form() -> None:
 
 def test_every_entry_of_the_table_has_its_case() -> None:
     text = (PACK_FOLDER.parents[1] / "validators" / "SEMANTICS.md").read_text("utf-8")
+    text = text.partition("## XML")[0]  # its entries: tests/validators/xml/test_semantics.py
     numbers = {int(line.split("|")[1]) for line in text.splitlines() if line.startswith("| ") and "#" not in line[:4]}
     assert numbers == {entry for entry, *_ in ENTRIES}
 

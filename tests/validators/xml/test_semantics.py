@@ -1,10 +1,13 @@
 """The XML entries of validators/SEMANTICS.md, each a case; and what must never be read."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+import validators
 from tests.validators.support import OWN, dumped, pack, wrapped
 from tests.validators.xml.support import xml_faults
 from tests.validators.xml.xsd import is_valid
@@ -41,6 +44,12 @@ def refused_at_once(body: bytes) -> str:
         pack().read_xml(body)
     (fault,) = refused.value.faults
     return fault.rule
+
+
+def test_every_entry_of_the_table_has_its_case() -> None:
+    table = (Path(validators.__file__).parent / "SEMANTICS.md").read_text("utf-8").partition("## XML")[2]
+    cases = re.findall(r"^# (\d+)$", Path(__file__).read_text("utf-8"), re.MULTILINE)
+    assert cases == re.findall(r"^\| (\d+) \|", table, re.MULTILINE)
 
 
 # 15
