@@ -9,11 +9,13 @@ from typing import Any
 
 from lxml import etree
 
-from validators.xml.tables import Class, Convert, Slot
+from validators.xml.tables import XLINK_TYPE, Class, Convert, Slot
 
 Finish = Callable[[dict[str, Any]], Any]
-Quick = dict[str, tuple[str, int, bool, Convert | None, Any, list[tuple[str, str]], Finish | None]]
-"""By tag: field, position, whether it repeats, the text's conversion, the `Quick` inside, attributes, last touch."""
+Entry = tuple[str, int, bool, Convert | None, Any, str | None, Finish | None]
+"""Field, position, whether it repeats, the text's conversion, the `Quick` inside, `xlink:type`, last touch."""
+Quick = dict[str, Entry]
+"""By tag."""
 
 
 class Irregular(Exception):
@@ -30,14 +32,14 @@ class QuickReader:
     def read(self, root: etree._Element) -> Any:
         """The value of a root element. Raises Irregular."""
         entry = self._roots.get(root.tag)
-        if entry is None or root.items() != entry[5] or entry[4] is None or root.text:
+        if entry is None or entry[4] is None or _attributes_differ(root, entry[5]) or root.text:
             raise Irregular
         return _read(root, entry[4])
 
-    def _entry(self, slot: Slot) -> tuple[str, int, bool, Convert | None, Any, list[tuple[str, str]], Finish | None]:
+    def _entry(self, slot: Slot) -> Entry:
         inner = None if slot.inner is None else self._quick(slot.inner)
         finish = None if slot.inner is None else _finish(slot.inner)
-        return (slot.name, slot.position, slot.many, slot.convert, inner, slot.items, finish)
+        return (slot.name, slot.position, slot.many, slot.convert, inner, slot.link, finish)
 
     def _quick(self, made: Class) -> Quick:
         if id(made) not in self._made:
@@ -54,8 +56,8 @@ def _read(element: etree._Element, table: Quick) -> dict[str, Any]:
         entry = table.get(child.tag)
         if entry is None or child.tail:
             raise Irregular
-        name, position, many, convert, inner, items, finish = entry
-        if child.items() != items:
+        name, position, many, convert, inner, link, finish = entry
+        if child.keys() if link is None else _attributes_differ(child, link):
             raise Irregular
         text = child.text
         value: Any
@@ -77,6 +79,11 @@ def _read(element: etree._Element, table: Quick) -> dict[str, Any]:
         else:
             raise Irregular
     return out
+
+
+def _attributes_differ(element: etree._Element, link: str | None) -> bool:
+    # Never `items()`: lxml looks each value up by its name, which is quadratic.
+    return element.keys() != [XLINK_TYPE] or element.get(XLINK_TYPE) != link if link else bool(element.keys())
 
 
 def _finish(made: Class) -> Finish | None:

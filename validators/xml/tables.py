@@ -58,12 +58,7 @@ class Slot:
     kind: Node
     aliases: tuple[str, ...] = ()
     link: str | None = None
-    """The value of `xlink:type`, written always and read where it is there."""
-    items: list[tuple[str, str]] = field(default_factory=list)
-    """The attributes, as lxml lists them."""
-
-    def __post_init__(self) -> None:
-        self.items = [] if self.link is None else [(XLINK_TYPE, self.link)]
+    """The value of `xlink:type`, the one attribute: written always, read where it is there."""
 
 
 class Tables:
@@ -82,7 +77,7 @@ class Tables:
         self._message = self._message_class(header)
         entry = manifest.envelope
         self.root = self._slot(entry.root, envelope, entry.namespace, 0)
-        self._link(self.root, "extended")
+        self.root.link = "extended"
 
     def _message_class(self, header: Object) -> Class:
         made = Class(self._manifest.base_namespace)
@@ -102,7 +97,7 @@ class Tables:
         slot = Slot(name, XML_NAMES.get(name, name), namespace, position, many, _convert(inside), inner, inside)
         if namespace == self._manifest.envelope.namespace:
             if name == DESCRIPTOR:
-                self._link(slot, "resource")
+                slot.link = "resource"
             elif name == MESSAGE:
                 slot.namespace, slot.inner = self._manifest.base_namespace, self._message
                 slot.aliases = self._manifest.namespace_aliases
@@ -114,14 +109,11 @@ class Tables:
         inner = Class(namespace, wrapped=CONTENT)
         item = self._slot(CONTENT_OBJECT, node, namespace, 0)
         item.name = CONTENT
-        self._link(item, "resource")
+        item.link = "resource"
         inner.add(item)
         slot = Slot(CONTENT, CONTENT, namespace, position, False, None, inner, node)
-        self._link(slot, "resource")
+        slot.link = "resource"
         return slot
-
-    def _link(self, slot: Slot, value: str) -> None:
-        slot.link, slot.items = value, [(XLINK_TYPE, value)]
 
     def _class(self, node: Object, namespace: str, name: str) -> Class:
         source = name == SOURCE_MESSAGE

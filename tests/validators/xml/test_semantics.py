@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import validators
 from tests.validators.support import OWN, dumped, pack, wrapped
@@ -274,3 +276,19 @@ def test_no_value_is_in_a_fault() -> None:
 def test_faults_without_number_are_counted_not_listed() -> None:
     faults = xml_faults(bare("<x/>" * 20_000))
     assert len(faults) < 600 and faults[-1].rule == "more"
+
+
+@given(st.lists(st.sampled_from([" ", "\r\n", "\r", "\n", "\t", "x", "&#13;", "&#32;", "&lt;", " " * 300]), max_size=8))
+def test_no_blank_of_a_text_is_lost(parts: list[str]) -> None:
+    text = "".join(parts)
+    told = text.replace("\r\n", "\n").replace("\r", "\n")
+    for reference, character in (("&#13;", "\r"), ("&#32;", " "), ("&lt;", "<")):
+        told = told.replace(reference, character)
+    body = bare(f"\r\n  <optionalStringField>{text}</optionalStringField>\r\n\t")
+    assert read(body) == {"optionalStringField": told}
+
+
+def test_attributes_cost_no_more_than_their_number() -> None:
+    attributes = " ".join(f'a{i}="1"' for i in range(30_000))
+    faults = xml_faults(bare("").replace(b" xmlns", f" {attributes} xmlns".encode()))  # seconds if it were quadratic
+    assert faults[-1].rule == "more"
