@@ -2,6 +2,7 @@
 
 That form: a folder with one JSON Schema a model, code lists within; an envelope whose `embeddedJsonContent` is a
 `oneOf` over `<root>: {$ref: <file>}`, with the header's file beside it (`allOf`) where the use case has the header.
+The header alone may be a use case too, in the base namespace: where the `oneOf` has it, the pack has it.
 Namespaces are not part of it: they are made as in a pack at hand. Neither are nomenclatures.
 """
 
@@ -53,18 +54,17 @@ class _Import:
         envelope = self._envelope()
         branches = branches_of(self._schemas[envelope]) if envelope else []
         header = self._header(branches)
-        cases = [branch for branch in branches if branch.file != header]
         wanted = {branch.file for branch in branches} | {branch.header for branch in branches if branch.header}
         self._faults += [f"{file}: {envelope} needs it" for file in sorted(wanted - self._schemas.keys())]
         roots = [branch.root for branch in branches]
         self._faults += [f"{envelope}: {root!r} twice" for root in sorted({r for r in roots if roots.count(r) > 1})]
         if self._faults:
             raise ImportFaults(self._faults)
-        made = {file_of(ENVELOPE_MODEL): self._made_envelope(self._schemas[envelope], header, cases)}
-        for file in (header, *(case.file for case in cases)):
+        made = {file_of(ENVELOPE_MODEL): self._made_envelope(self._schemas[envelope], header, branches)}
+        for file in dict.fromkeys((header, *(case.file for case in branches))):
             made[file] = self._codes.model(model_of(file), self._schemas[file])
         root = next((branch.root for branch in branches if branch.file == header), self._pattern.header.root)
-        manifest = self._manifest(root, header, cases)
+        manifest = self._manifest(root, header, branches)
         return {**made, **self._codes.files, MANIFEST: manifest}
 
     def _read(self, file: str, text: bytes) -> Schema:
@@ -123,6 +123,7 @@ class _Import:
             for case in pattern.use_cases
             if case.namespace.startswith(pattern.base_namespace)
         }
+        below[header_root] = ""
         versions = [str(schema["version"]) for schema in self._schemas.values() if "version" in schema]
         return {
             "pack": self._name,

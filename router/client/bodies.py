@@ -20,6 +20,7 @@ ADDRESS_SCHEME: Final = "hubex"
 VALID_FOR: Final = timedelta(days=1)
 
 USE_CASES: Final[Mapping[str, str]] = {
+    "distributionElement": "RC-DE",
     "createCase": "RC-EDA",
     "createCaseHealth": "RS-EDA",
     "createCaseHealthUpdate": "RS-EDA-MAJ",

@@ -66,8 +66,7 @@ def _envelope(ours: dict[str, Any], lists: dict[str, Any], manifest: Manifest) -
             place["properties"] = {name: fields[name] for name in sorted(fields, key=_published_place)}
     del definitions["Message"], made["type"]
     branches = [_branch(case.root, case.file, case.header, manifest.header.file) for case in manifest.use_cases]
-    alone = _branch(manifest.header.root, manifest.header.file, False, "")
-    definitions["EmbeddedJsonContent"] = {"type": "object", "oneOf": [alone, *branches]}
+    definitions["EmbeddedJsonContent"] = {"type": "object", "oneOf": branches}
     return {"$schema": "http://json-schema.org/draft-07/schema#", "$id": CLASSPATH, **made}
 
 

@@ -118,7 +118,6 @@ def test_the_envelope_alone_does_not_look_into_the_content() -> None:
 def test_no_use_case_and_two_use_cases_are_refused() -> None:
     assert refused(envelope_of({})) == {("", "use_case")}
     assert refused(envelope_of(header())) == {("", "use_case")}
-    assert refused(envelope_of({**header(), "distributionElement": {}})) == {("", "use_case")}
     assert ("", "use_case") in refused(envelope_of({"mystery": 1, "messageId": "x"}))
     reference = own_bodies()["reference"]
     two = {**header(), "reference": reference, "customContent": {}}
@@ -128,6 +127,16 @@ def test_no_use_case_and_two_use_cases_are_refused() -> None:
         ("", "use_case"),
         (".reference.distributionID", "required"),
     }
+
+
+def test_the_header_alone_is_a_use_case_below_its_root() -> None:
+    alone = content_bytes(envelope_of({"distributionElement": header()}))
+    assert accept(alone) == pack().check(alone) == ("RC-DE",)
+    assert refused(envelope_of({"distributionElement": {**header(), "beside": 1}})) == set()
+    nothing = {(f".distributionElement.{name}", "required") for name in header()}
+    assert refused(envelope_of({**header(), "distributionElement": {}})) == nothing
+    both = {**header(), "distributionElement": header(), "reference": own_bodies()["reference"]}
+    assert refused(envelope_of(both)) == {("", "use_case")}
 
 
 def test_the_header_is_due_where_the_use_case_says_so() -> None:

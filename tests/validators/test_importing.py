@@ -120,7 +120,7 @@ def test_other_shapes_of_the_envelope_say_the_same() -> None:
     branches = [branch for branch in embedded.pop("oneOf") if "allOf" in branch]
     bare = [
         branch
-        for branch in plain["EDXL-DE-full.schema.json"]["definitions"]["EmbeddedJsonContent"]["oneOf"][1:]
+        for branch in plain["EDXL-DE-full.schema.json"]["definitions"]["EmbeddedJsonContent"]["oneOf"]
         if "allOf" not in branch
     ]
     cases = [branch["allOf"][1]["properties"]["message"] for branch in branches]
@@ -155,6 +155,27 @@ def test_namespaces_are_made_as_in_the_pack_at_hand() -> None:
     assert namespaces["resourcesInfo"] == "urn:next:2.0:resourcesinfo"
     assert namespaces["customContent"] == "urn:next:2.0"
     assert namespaces["brandNew"] == "urn:next:2.0:brandNew"
+
+
+def test_the_header_alone_is_a_use_case_where_the_envelope_has_it() -> None:
+    files = published(PACK_FOLDER)
+    alone = {
+        "model": "RC-DE",
+        "file": "RC-DE.schema.json",
+        "root": "distributionElement",
+        "header": False,
+        "namespace": "urn:next:2.0",
+    }
+    # v2 has no such use case to take the namespace from.
+    manifest = imported(files, like="v2", base="urn:next:2.0")["manifest.json"]
+    assert manifest["use_cases"][2] == alone
+    assert manifest["header"] == {name: told for name, told in alone.items() if name != "header"}
+    embedded = files["EDXL-DE-full.schema.json"]["definitions"]["EmbeddedJsonContent"]
+    del embedded["oneOf"][2]
+    without = imported(files, base="urn:next:2.0")["manifest.json"]
+    assert without["header"] == manifest["header"]
+    assert len(without["use_cases"]) == len(manifest["use_cases"]) - 1
+    assert "RC-DE" not in [case["model"] for case in without["use_cases"]]
 
 
 def test_the_version_is_the_models_latest_else_that_of_the_namespace() -> None:

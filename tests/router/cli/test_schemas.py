@@ -56,13 +56,13 @@ def test_list_tells_every_pack_with_version_and_use_cases(shell: Shell) -> None:
     assert [line.split() for line in out if not line.startswith(" ")] == [
         ["v1", "version", "2.0+24.08.20", "16", "use", "cases", "shipped"],
         ["v2", "version", "2.0+24.10.16", "21", "use", "cases", "shipped"],
-        ["v3", "version", "1.9", "22", "use", "cases", "shipped"],
+        ["v3", "version", "1.9", "23", "use", "cases", "shipped"],
     ]
     assert "    RC-EDA  createCase" in out and "    RS-ERROR  error  (no header)" in out
 
 
 def test_check_of_all_and_of_some(shell: Shell) -> None:
-    assert shell("check") == (0, [f"v{n}: whole, {cases} use cases" for n, cases in ((1, 16), (2, 21), (3, 22))], [])
+    assert shell("check") == (0, [f"v{n}: whole, {cases} use cases" for n, cases in ((1, 16), (2, 21), (3, 23))], [])
     assert shell("check", "v2", str(shipped_packs() / "v1"))[:2] == (
         0,
         ["v2: whole, 21 use cases", f"{shipped_packs() / 'v1'}: whole, 16 use cases"],
@@ -78,7 +78,7 @@ def test_check_names_every_fault(shell: Shell, tmp_path: Path) -> None:
     assert sorted(out) == [
         "broken: RC-EDA.schema.json#/caseId: keyword 'minLength' is not supported here",
         "broken: RC-REF.schema.json: No such file or directory",
-        "v3: whole, 22 use cases",
+        "v3: whole, 23 use cases",
     ]
     code, out, _ = shell("list")
     assert code == 1 and f"broken  broken, 2 faults: see `hubex schemas check broken`  {folder}" in out
@@ -87,7 +87,7 @@ def test_check_names_every_fault(shell: Shell, tmp_path: Path) -> None:
 def test_an_import_makes_a_pack_that_a_vhost_may_name(shell: Shell, models: Path, tmp_path: Path) -> None:
     code, out, err = shell("import", str(models))
     target = tmp_path / "packs" / "models-26.1"
-    assert (code, err, out) == (0, [], [f"{target}: version 1.9, 22 use cases"])
+    assert (code, err, out) == (0, [], [f"{target}: version 1.9, 23 use cases"])
     assert load_pack(target).check(content_bytes(own_message())) == ("RC-EDA",)
     assert sorted(path.name for path in target.parent.iterdir()) == ["models-26.1"]
     (tmp_path / "hubex.toml").write_text(
@@ -95,7 +95,7 @@ def test_an_import_makes_a_pack_that_a_vhost_may_name(shell: Shell, models: Path
     )
     loaded = load_packs(load_config(tmp_path / "hubex.toml", {}))
     assert {vhost: pack.name for vhost, pack in loaded.items()} == {"v": "models-26.1", "w": "v1"}
-    assert shell("check", "models-26.1")[:2] == (0, ["models-26.1: whole, 22 use cases"])
+    assert shell("check", "models-26.1")[:2] == (0, ["models-26.1: whole, 23 use cases"])
 
 
 def test_an_import_goes_where_the_configuration_says_under_the_name_given(
@@ -105,7 +105,7 @@ def test_an_import_goes_where_the_configuration_says_under_the_name_given(
     (models / "RC-SR.schema.json").write_text("{}")
     code, out, _ = shell("import", str(models), "--name", "v4", "--namespace", "urn:next:2.0")
     assert code == 0 and out == [
-        f"{tmp_path / 'elsewhere' / 'v4'}: version 1.9, 22 use cases",
+        f"{tmp_path / 'elsewhere' / 'v4'}: version 1.9, 23 use cases",
         "left out, since the envelope does not lead there: RC-SR.schema.json",
     ]
     manifest = load_pack(tmp_path / "elsewhere" / "v4").manifest
