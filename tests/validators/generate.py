@@ -1,5 +1,6 @@
 """Random values of a model, and mutations that may break them: the food of the differential tests."""
 
+import copy
 from random import Random
 from typing import Any
 
@@ -31,6 +32,11 @@ DATES_WITHOUT_PATTERN = ["2024-03-12t08:15:30.25z", "2024-03-12T08:15:30Z"]
 ODD = [None, True, False, 0, -1, 1.0, 1.5, 1e300, 2**63, 2**70, -(2**63), "", "x", [], [1], {}, {"x": 1}]
 
 
+def odd(rnd: Random) -> Any:
+    """A value of no model; a copy, which further mutations may change without changing the list for all that follow."""
+    return copy.deepcopy(rnd.choice(ODD))
+
+
 def text_of(node: PatternNode, rnd: Random) -> str:
     """A text of a pattern's language (a short one)."""
     match node:
@@ -52,7 +58,7 @@ def value_of(node: Node, rnd: Random) -> Any:
             names = [name for name in node.fields if name in node.required or rnd.random() < 0.4]
             value = {name: value_of(node.fields[name], rnd) for name in names}
             if not node.closed and rnd.random() < 0.5:
-                value["beside"] = rnd.choice(ODD)
+                value["beside"] = odd(rnd)
             return value
         case Array():
             high = min(3, node.max_items or 3)
@@ -93,7 +99,7 @@ def mutate(value: Any, rnd: Random) -> None:
         case "drop":
             del holder[key]
         case "retype":
-            holder[key] = rnd.choice(ODD)
+            holder[key] = odd(rnd)
         case "rename" if isinstance(holder, dict):
             holder[rnd.choice([key + "X", key.upper(), key[1:]])] = holder.pop(key)
         case "recode" if isinstance(holder[key], str):
@@ -103,6 +109,6 @@ def mutate(value: Any, rnd: Random) -> None:
         case "nest":
             holder[key] = rnd.choice([[holder[key]], {"x": holder[key]}])
         case "add" if isinstance(holder[key], dict):
-            holder[key][rnd.choice(["extra", "createCase", "reference", "freetext", "a" * 80])] = rnd.choice(ODD)
+            holder[key][rnd.choice(["extra", "createCase", "reference", "freetext", "a" * 80])] = odd(rnd)
         case "date" if isinstance(holder[key], str) and "T" in holder[key]:
             holder[key] = rnd.choice(BAD_DATES + DATES_WITHOUT_PATTERN + DATES)
