@@ -7,6 +7,7 @@ objects are carried; what would come back as another value (numbers, null, {}) i
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
+from xml.sax.saxutils import quoteattr
 
 from validators.faults import Fault, field_path, kind_of
 from validators.nodes import Boolean, Number
@@ -62,7 +63,7 @@ class Writer:
     def _entry(self, slot: Slot, around: str | None) -> Entry:
         if is_name(slot.element) is None:
             return (slot.name, "", "", slot.many, None, _no_name)
-        namespace = "" if slot.namespace == around else f' xmlns="{slot.namespace}"'
+        namespace = "" if slot.namespace == around else f" xmlns={quoteattr(slot.namespace)}"
         if slot.link == "extended":
             namespace += f' xmlns:xlink="{XLINK}"'
         link = "" if slot.link is None else f' xlink:type="{slot.link}"'
