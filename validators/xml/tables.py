@@ -25,8 +25,8 @@ Convert = Callable[[str], Any]
 @dataclass(eq=False)
 class Class:
     """What an element takes, by tag. `order`: the slots as they must follow one another. An `open` class takes any
-    element of its own namespace; those in `lists` are lists even when there is one. `unheaded`: the fields that go
-    without anything beside them (use cases without header)."""
+    element of its own namespace, those in `lists` are lists even when there is one, and it is written only when it is
+    `writable`. `unheaded`: the fields that go without anything beside them (use cases without header)."""
 
     namespace: str
     order: list["Slot"] = field(default_factory=list)
@@ -91,18 +91,17 @@ class Tables:
     def _slot(self, name: str, node: Node, namespace: str, position: int) -> Slot:
         many = isinstance(node, Array)
         inside = node.items if isinstance(node, Array) else node
-        if name == CONTENT and many and namespace == self._manifest.envelope.namespace:
+        in_envelope = namespace == self._manifest.envelope.namespace
+        if in_envelope and name == CONTENT and many:
             return self._content(node, namespace, position)
         inner = self._class(inside, namespace, name) if isinstance(inside, Object) else None
-        slot = Slot(name, XML_NAMES.get(name, name), namespace, position, many, _convert(inside), inner, inside)
-        if namespace == self._manifest.envelope.namespace:
-            if name == DESCRIPTOR:
-                slot.link = "resource"
-            elif name == MESSAGE:
-                slot.namespace, slot.inner = self._manifest.base_namespace, self._message
-                slot.aliases = self._manifest.namespace_aliases
-        else:
-            slot.element = name
+        element = XML_NAMES.get(name, name) if in_envelope else name
+        slot = Slot(name, element, namespace, position, many, _convert(inside), inner, inside)
+        if in_envelope and name == DESCRIPTOR:
+            slot.link = "resource"
+        elif in_envelope and name == MESSAGE:
+            slot.namespace, slot.inner = self._manifest.base_namespace, self._message
+            slot.aliases = self._manifest.namespace_aliases
         return slot
 
     def _content(self, node: Node, namespace: str, position: int) -> Slot:
@@ -111,9 +110,7 @@ class Tables:
         item.name = CONTENT
         item.link = "resource"
         inner.add(item)
-        slot = Slot(CONTENT, CONTENT, namespace, position, False, None, inner, node)
-        slot.link = "resource"
-        return slot
+        return Slot(CONTENT, CONTENT, namespace, position, False, None, inner, node, link="resource")
 
     def _class(self, node: Object, namespace: str, name: str) -> Class:
         source = name == SOURCE_MESSAGE
