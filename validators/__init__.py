@@ -3,11 +3,14 @@
 from validators.dates import is_date_time, parse_date_time
 from validators.faults import ContentFaults, Fault
 from validators.loading import PackError, load_pack
+from validators.nomenclatures import RULE as NOMENCLATURE_RULE
+from validators.nomenclatures import field_of
 from validators.packs import Pack
 from validators.sentences import Lang, error_cause, sentence
 from validators.xml import Unwritable, XmlReading
 
 __all__ = [
+    "NOMENCLATURE_RULE",
     "ContentFaults",
     "Fault",
     "Lang",
@@ -16,6 +19,7 @@ __all__ = [
     "Unwritable",
     "XmlReading",
     "error_cause",
+    "field_of",
     "is_date_time",
     "load_pack",
     "parse_date_time",

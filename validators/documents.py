@@ -4,7 +4,6 @@ The law: the format is told by the content (`<` begins XML). An object of one fi
 inside, is the body of a use case; every other is a whole message. Only JSON can lack the root: its model is given.
 """
 
-from io import BytesIO
 from typing import Any, Final, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from validators.checks import parse
 from validators.faults import ContentFaults, Fault
 from validators.manifest import UseCase
 from validators.packs import Pack
+from validators.xml.parsing import parse as parse_xml
 
 Format = Literal["json", "xml"]
 _BLANKS: Final = b" \t\r\n"
@@ -96,10 +96,7 @@ def _xml(pack: Pack, body: bytes) -> Document:
 
 def _root_name(body: bytes) -> str | None:
     """The root element's name without its namespace, or None: the reader will say what is wrong."""
-    events = etree.iterparse(BytesIO(body), ("start",), resolve_entities=False, load_dtd=False, no_network=True)
     try:
-        for _, element in events:
-            return etree.QName(element).localname
-    except etree.XMLSyntaxError:
+        return etree.QName(parse_xml(body)).localname
+    except ContentFaults:
         return None
-    return None

@@ -28,6 +28,7 @@ class Pack:
         self._accept = acceptor.accept
         self._checks = checks
         self.xml = XmlForm(manifest, *checks.classes())
+        """Its messages and use cases in XML: read into JSON text, written from it."""
 
     def check(self, content: bytes | msgspec.Raw) -> tuple[str, ...]:
         """The use-case model of each content element ("RC-EDA", …) of a valid content.
@@ -67,14 +68,6 @@ class Pack:
     def models_in(self, value: Any) -> tuple[str, ...]:
         """The models that a parsed whole message seems to hold, by their root elements, valid or not."""
         return self._checks.models_in(value)
-
-    def read_xml(self, body: bytes) -> XmlReading:
-        """A whole message in XML. Raises ContentFaults when there is nothing to map (`XmlForm.read_message`)."""
-        return self.xml.read_message(body)
-
-    def write_xml(self, body: bytes) -> bytes:
-        """The XML of a whole message, valid JSON of this pack. Raises Unwritable."""
-        return self.xml.write_message(body)
 
     def all_faults(self, reading: XmlReading) -> tuple[Fault, ...]:
         """All faults of a whole message read from XML, XML's own first; () when there are none."""

@@ -46,7 +46,7 @@ def read(body: bytes, written_in: Format, pack: Pack) -> Reading | Unread:
         if isinstance(found, Reading) and mapped.warnings:
             return structs.replace(found, warnings=(*mapped.warnings, *found.warnings))
         return found
-    return _refused(mapped.json, mapped.all_faults(pack.check_message(mapped.json)))
+    return _refused(mapped.json, pack.all_faults(mapped))
 
 
 def read_envelope(body: bytes, written_in: Format, pack: Pack) -> tuple[Envelope, float] | None:

@@ -33,7 +33,7 @@ def some_xml(pack: Pack, rnd: Random) -> bytes | None:
         whole["content"] *= 2
     try:
         if rnd.random() < 0.7:
-            return pack.write_xml(dumped(whole))
+            return pack.xml.write_message(dumped(whole))
         message = whole["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
         root = next(name for name in message if name in pack._checks._use_cases)
         return pack.xml.write_case(dumped({root: message[root]}))

@@ -34,7 +34,7 @@ WAY = "$.content[0].jsonContent.embeddedJsonContent.message"
 
 def through(value: Any) -> Any:
     """There and back; no fault of XML's own, and the pack still accepts it."""
-    reading = pack().read_xml(pack().write_xml(dumped(value)))
+    reading = pack().xml.read_message(pack().xml.write_message(dumped(value)))
     assert pack().all_faults(reading) == () and reading.warnings == ()
     return orjson.loads(reading.json)
 
@@ -42,7 +42,7 @@ def through(value: Any) -> Any:
 def refusal(value: Any) -> Fault:
     assert pack().check_message(dumped(value)) == (), "only what is valid counts here"
     with pytest.raises(Unwritable) as refused:
-        pack().write_xml(dumped(value))
+        pack().xml.write_message(dumped(value))
     (fault,) = refused.value.faults
     return fault
 
@@ -64,7 +64,7 @@ def test_every_text_that_xml_has_comes_back(one: str, other: str) -> None:
 def test_a_carriage_return_is_written_as_a_reference() -> None:
     value = own_message()
     case_of(value)["freetext"] = ["a\r\nb\rc\n\td "]
-    assert b"a&#13;\nb&#13;c\n\td " in pack().write_xml(dumped(value))
+    assert b"a&#13;\nb&#13;c\n\td " in pack().xml.write_message(dumped(value))
     assert through(value) == value
 
 
@@ -80,13 +80,13 @@ def test_random_messages_come_back(version: str, scale: Callable[[int, int], int
     for seed in range(scale(300, 5_000)):
         value = some_message(judge, Random(seed))
         try:
-            body = judge.write_xml(dumped(value))
+            body = judge.xml.write_message(dumped(value))
         except Unwritable as refused:
             (fault,) = refused.faults
             assert _uncarriable(orjson.loads(dumped(value)), fault), fault
             seen[fault.rule] += 1
             continue
-        reading = judge.read_xml(body)
+        reading = judge.xml.read_message(body)
         assert orjson.loads(reading.json) == orjson.loads(dumped(value))
         assert judge.all_faults(reading) == ()
         seen["carried"] += 1
@@ -113,8 +113,8 @@ def test_own_samples(path: Path) -> None:
     root = etree.QName(etree.fromstring(body)).localname
     if root == "edxlDistribution":
         told: Any = own_message()
-        assert orjson.loads(pack().read_xml(body).json) == told
-        assert canonical(pack().write_xml(dumped(told))) == canonical(body)
+        assert orjson.loads(pack().xml.read_message(body).json) == told
+        assert canonical(pack().xml.write_message(dumped(told))) == canonical(body)
     else:
         told = {root: own_bodies()[root]}
         assert orjson.loads(pack().xml.read_case(body).json) == told
@@ -128,13 +128,13 @@ def test_there_is_a_sample_of_each_body() -> None:
 def test_a_message_of_several_contents_is_written_and_read() -> None:
     value = own_message()
     value["content"] = [value["content"][0], *wrapped("technicalNoreq", {"integerField": 3})["content"]]
-    body = pack().write_xml(dumped(value))
+    body = pack().xml.write_message(dumped(value))
     assert body.count(b"<content ") == 1 and body.count(b"<contentObject ") == 2
     assert through(value) == value
 
 
 def test_namespaces_and_links_are_those_of_the_protocol() -> None:
-    root = etree.fromstring(pack().write_xml(dumped(own_message())))
+    root = etree.fromstring(pack().xml.write_message(dumped(own_message())))
     told = {etree.QName(e).localname: (etree.QName(e).namespace, dict(e.attrib)) for e in root.iter()}
     edxl, link = "urn:oasis:names:tc:emergency:EDXL:DE:2.0", "{http://www.w3.org/1999/xlink}type"
     assert told["edxlDistribution"] == (edxl, {link: "extended"})

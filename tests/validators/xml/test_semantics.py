@@ -38,13 +38,13 @@ def rules(body: bytes) -> list[tuple[str, str]]:
 
 def whole(root: str, inside: str) -> bytes:
     """A whole message of a use case written by hand."""
-    body = pack().write_xml(dumped(wrapped("technicalNoreq", {}))).decode()
+    body = pack().xml.write_message(dumped(wrapped("technicalNoreq", {}))).decode()
     return body.replace(f'<technicalNoreq xmlns="{NOREQ}"></technicalNoreq>', inside.replace("ROOT", root)).encode()
 
 
 def refused_at_once(body: bytes) -> str:
     with pytest.raises(ContentFaults) as refused:
-        pack().read_xml(body)
+        pack().xml.read_message(body)
     (fault,) = refused.value.faults
     return fault.rule
 
@@ -106,14 +106,14 @@ ALIAS = b"urn:emergency:cisu:3.0"
 def test_an_earlier_namespace_is_read_with_a_warning(case: bytes) -> None:
     body = own().replace(b'"urn:emergency:eda:1.9:createCase"', b'"%s"' % case)
     body = body.replace(b'"urn:emergency:eda:1.9"', b'"%s"' % ALIAS)
-    reading = pack().read_xml(body)
+    reading = pack().xml.read_message(body)
     assert pack().all_faults(reading) == () and not is_valid(pack(), body)
-    assert reading.json == pack().read_xml(own()).json
+    assert reading.json == pack().xml.read_message(own()).json
     warned = [Fault(MESSAGE, "namespace_alias", "urn:emergency:eda:1.9", "alias")]
     if case == ALIAS:
         warned.append(Fault(f"{MESSAGE}.createCase", "namespace_alias", "urn:emergency:eda:1.9:createCase", "alias"))
     assert list(reading.warnings) == warned
-    assert ALIAS not in pack().write_xml(reading.json)
+    assert ALIAS not in pack().xml.write_message(reading.json)
 
 
 # 19
@@ -135,7 +135,9 @@ def test_what_json_leaves_open_in_message_is_closed_in_xml(inside: str) -> None:
 def test_an_open_class_takes_texts_and_elements() -> None:
     body = whole("customContent", "<customContent><a>x</a><b><c/></b><a>1</a></customContent>")
     assert rules(body) == [] and is_valid(pack(), body)
-    message = orjson.loads(pack().read_xml(body).json)["content"][0]["jsonContent"]["embeddedJsonContent"]["message"]
+    message = orjson.loads(pack().xml.read_message(body).json)["content"][0]["jsonContent"]["embeddedJsonContent"][
+        "message"
+    ]
     assert message == {"customContent": {"a": ["x", "1"], "b": {"c": ""}}}
 
 
