@@ -89,6 +89,14 @@ def places(value: Any, found: list[tuple[Any, Any]] | None = None) -> list[tuple
     return found
 
 
+def mutated(value: Any, rnd: Random, times: int) -> Any:
+    """The value after so many changes, itself among what may be changed; None when it was dropped."""
+    holder = [value]
+    for _ in range(times):
+        mutate(holder, rnd)
+    return holder[0] if holder else None
+
+
 def mutate(value: Any, rnd: Random) -> None:
     """One change in place: drop, retype, rename, recode, truncate, nest, add."""
     spots = places(value)

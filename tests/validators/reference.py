@@ -41,12 +41,13 @@ def _is_date_time(value: object) -> bool:
 
 
 @cache
-def reference() -> Any:
-    """The validator of a whole message; `.is_valid(value)`."""
+def reference(pack: str = "v3", file: str = "EDXL-DE.schema.json") -> Any:
+    """The validator of a whole message, or of one model by its file; `.is_valid(value)`."""
     registry: Registry[Any] = Registry()
-    for path in PACK_FOLDER.rglob("*.json"):
+    folder = PACK_FOLDER.with_name(pack)
+    for path in folder.rglob("*.json"):
         if path.name != "manifest.json" and path.parent.name != "nomenclatures":
-            name = path.relative_to(PACK_FOLDER).as_posix()
+            name = path.relative_to(folder).as_posix()
             contents = json.loads(path.read_text("utf-8"))
             del contents["$schema"]  # with it, the library would go back to its own reading of patterns
             resource = Resource(contents=contents, specification=DRAFT7)
@@ -54,4 +55,4 @@ def reference() -> Any:
     formats = FormatChecker(formats=())
     formats.checkers = {"date-time": (_is_date_time, ())}
     validator = extend(Draft7Validator, {"pattern": _pattern})
-    return validator({"$ref": "EDXL-DE.schema.json"}, registry=registry, format_checker=formats)
+    return validator({"$ref": file}, registry=registry, format_checker=formats)

@@ -10,14 +10,15 @@ import orjson
 import schemas
 from validators import ContentFaults, Fault, Pack, load_pack
 
+PACKS = ("v1", "v2", "v3")
 PACK_FOLDER = Path(schemas.__file__).parent / "v3"
 OWN = Path(__file__).parent / "samples"
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference"
 
 
 @cache
-def pack() -> Pack:
-    return load_pack(PACK_FOLDER)
+def pack(name: str = "v3") -> Pack:
+    return load_pack(PACK_FOLDER.with_name(name))
 
 
 def own_message() -> Any:
@@ -63,23 +64,23 @@ def content_bytes(value: Any) -> bytes:
     return dumped(value["content"])
 
 
-def accept(content: bytes) -> tuple[str, ...] | None:
+def accept(content: bytes, name: str = "v3") -> tuple[str, ...] | None:
     """What the accept path alone says."""
-    return pack()._accept(content)
+    return pack(name)._accept(content)
 
 
-def slow(content: bytes) -> tuple[str, ...] | tuple[Fault, ...]:
+def slow(content: bytes, name: str = "v3") -> tuple[str, ...] | tuple[Fault, ...]:
     """What the slow path alone says: the models, or the faults."""
     try:
-        return pack()._checks.content(content)
+        return pack(name)._checks.content(content)
     except ContentFaults as refused:
         return refused.faults
 
 
-def faults_of(content: bytes) -> tuple[Fault, ...]:
+def faults_of(content: bytes, name: str = "v3") -> tuple[Fault, ...]:
     """The faults of a content; () when it is accepted."""
     try:
-        pack().check(content)
+        pack(name).check(content)
     except ContentFaults as refused:
         return refused.faults
     return ()
