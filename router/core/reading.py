@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from router.core.directory import Format
-from router.core.envelope import Envelope, fast_read, reference_id, scan_reference, slow_read
+from router.core.envelope import Envelope, fast_read, is_json, reference_id, scan_reference, slow_read
 from router.core.refusals import Code, cause
 from validators import ContentFaults, Fault, Pack, error_cause
 
@@ -61,7 +61,7 @@ def read_envelope(body: bytes, written_in: Format, pack: Pack) -> tuple[Envelope
 
 def _read_json(text: bytes, pack: Pack) -> Reading | Unread:
     quick = fast_read(text)
-    if quick is not None:
+    if quick is not None and is_json(text):
         try:
             return Reading(*quick, *pack.judge(quick[0].content), text)
         except ContentFaults:

@@ -273,6 +273,9 @@ def test_12_a_body_of_the_other_type_is_refused_300_with_its_id(payload: bytes, 
         (body().replace(b'"Actual"', b"Actual"), REFERENCE),
         (b"[" * 100_000, names.NO_REFERENCE),
         (body(content=None)[:-1] + b',"content":' + b"[" * 20_000 + b"]" * 20_000 + b"}", REFERENCE),
+        (b'{"content":1e999,' + body()[1:], REFERENCE),
+        (b'{"content":"\xff",' + body()[1:], REFERENCE),
+        (b'{"\\u0063ontent":1e999,' + body()[1:], REFERENCE),
     ),
 )
 def test_13_unreadable_bytes_are_refused_300_with_the_id_that_is_found(payload: bytes, found: str) -> None:
