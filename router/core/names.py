@@ -81,6 +81,7 @@ NO_REFERENCE: Final = "distributionID_could_not_be_extracted"
 # ---- reasons of parking that more than one room uses ---------------------------------------------
 REASON_UNKNOWN_KEY: Final = "unknown_key"
 REASON_POISON: Final = "poison"
+REASON_BUG: Final = "internal_error"
 REASON_INBOX_REMOVED: Final = "inbox_removed"
 
 # ---- reasons of discarding that the log and the metrics tell apart -------------------------------

@@ -131,8 +131,9 @@ def _history(delivery: Delivery, reason: str, key: str, now: float) -> bytes:
 
 
 def _parked_ms(delivery: Delivery, decision: Park, pack: Pack, now: float) -> int | None:
-    """Until `dateTimeExpires`, where it may be read; the queue's 24 h rule otherwise. Poison is not decoded."""
-    if decision.reason == names.REASON_POISON:
+    """Until `dateTimeExpires`, where it may be read; the queue's 24 h rule otherwise. Poison is not decoded, and what a
+    decision failed on is not decoded again."""
+    if decision.reason in (names.REASON_POISON, names.REASON_BUG):
         return None
     form = written_in(delivery.properties, decision.client)
     read = read_envelope(delivery.body, form, pack) if form is not None else None

@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from msgspec import structs
+
 from router.core import outputs
 from router.core.decide import decide, park, unroutable
 from router.core.decisions import Decision, Discard, Forward, Park, Refuse, Retry
 from router.core.delivery import Delivery
 from router.core.errors import FrameError, MalformedProperties
-from router.core.names import INFO
+from router.core.names import INFO, REASON_BUG
 from router.core.origin import is_marked
 from router.core.outcomes import TABLE, Kind, Outcome, Step
 from router.core.outputs import Output
@@ -25,10 +27,10 @@ from router.lane.inbound import OFFERED_FRAME_BYTES, Blocked, Confirm, Content, 
 from router.session.pair import Pair, State
 
 SLICE_DELIVERIES: Final = 16
-"""Decided per shard before the next shard's turn: a flood delays its own shard only; a slice costs under 1 ms."""
+"""Decided per shard before the next shard's turn: a flood delays its own shard only; a slice costs a few ms."""
 TURN_SECONDS: Final = 0.010
-"""After this long the loop gets its turn (confirms, heartbeats), then deciding goes on."""
-REASON_BUG: Final = "internal_error"
+"""After this long the loop gets its turn (confirms, heartbeats), then deciding goes on: looked at after each decision,
+for a message made to cost may take a second."""
 
 
 class Observer(Protocol):
@@ -143,7 +145,7 @@ class Flow:
             ends_at = self._clock() + TURN_SECONDS
             while turns and self._may_decide():
                 pair = turns.popleft()
-                self._slice(pair)
+                self._slice(pair, ends_at)
                 if pair.undecided and pair.state is State.OPEN:
                     turns.append(pair)
                 else:
@@ -162,7 +164,7 @@ class Flow:
             and self.unconfirmed_bytes < self._unconfirmed_max_bytes
         )
 
-    def _slice(self, pair: Pair) -> None:
+    def _slice(self, pair: Pair, ends_at: float) -> None:
         undecided = pair.undecided
         for _ in range(min(SLICE_DELIVERIES, len(undecided))):
             delivery = undecided[0]
@@ -172,6 +174,8 @@ class Flow:
             undecided.popleft()
             self.undecided_bytes -= len(delivery.body)
             self._decide(pair, delivery)
+            if self._clock() >= ends_at:
+                break
         self._resume_reading()
 
     def _resume_reading(self) -> None:
@@ -188,7 +192,16 @@ class Flow:
             self._carry_out(pair, delivery, decide(delivery, self.rules, wall), wall)
         except Exception as error:  # our bug: the message is kept, parked and reported, the worker goes on
             self._observer.bug(delivery, error)
-            self._carry_out(pair, delivery, park(delivery, self.rules, REASON_BUG), wall)
+            self._set_aside(pair, delivery, wall)
+
+    def _set_aside(self, pair: Pair, delivery: Delivery, wall: float) -> None:
+        """Parked undecoded; without a report if it is the report that cannot be made."""
+        decision = park(delivery, self.rules, REASON_BUG)
+        try:
+            self._carry_out(pair, delivery, decision, wall)
+        except Exception as error:
+            self._observer.bug(delivery, error)
+            self._carry_out(pair, delivery, structs.replace(decision, client=None), wall)
 
     def _carry_out(self, pair: Pair, delivery: Delivery, decision: Decision, wall: float) -> None:
         delivery.decision = decision

@@ -82,4 +82,7 @@ class XmlForm:
             return XmlReading(orjson.dumps(self._reader.read(root)), (), ())
         except Irregular:
             value, faults, warnings = explain(root, slot, path)
-        return XmlReading(orjson.dumps(value), faults, warnings)
+        try:
+            return XmlReading(orjson.dumps(value), faults, warnings)
+        except orjson.JSONEncodeError:  # it writes 254 levels; 256 of XML may be twice as many in JSON, with lists
+            return XmlReading(msgspec.json.encode(value), faults, warnings)

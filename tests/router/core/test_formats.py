@@ -112,6 +112,23 @@ def test_a_conversion_that_grows_beyond_the_limit_is_refused_600() -> None:
     assert refused.cause == cause("converted_too_large", limit=MAX_MESSAGE_BYTES)
 
 
+@pytest.mark.parametrize("levels", (120, 130, 240))
+def test_free_elements_nested_as_deep_as_xml_may_be_are_a_message_all_the_same(levels: int) -> None:
+    """Repeated ones are lists: twice as many levels in JSON."""
+    error = {
+        "errorCode": {"statusCode": 300, "statusString": "INVALID_MESSAGE"},
+        "errorCause": "cause",
+        "sourceMessage": {"free": "here"},
+        "referencedDistributionID": "id",
+    }
+    content = [{"jsonContent": {"embeddedJsonContent": {"message": {"error": error}}}}]
+    text = xml(body(XML, SAMU, distributionKind="Error", content=content))
+    deep = b"<a>1</a><a>" * levels + b"x" + b"</a>" * levels
+    given = delivery(text.replace(b"<free>here</free>", deep), XML.publish_keys[2], content_type="application/xml")
+    decision = decide(given, RULES, NOW)
+    assert isinstance(decision, Forward) and decision.body.count(b'"a":["1"') == levels
+
+
 def test_of_an_expired_message_nothing_is_converted() -> None:
     refused = decided(body(SAMU, XML, dateTimeExpires=when(-1)), SAMU, "application/json")
     assert isinstance(refused, Refuse) and refused.code is Code.EXPIRED_MESSAGE_BEFORE_ROUTING

@@ -196,8 +196,9 @@ def test_what_cannot_be_read_is_parked_for_as_long_as_the_queue_keeps_it(payload
     assert decoded(copy.first, copy.last).expiration is None
 
 
-def test_poison_is_not_decoded() -> None:
-    copy, _ = parked(delivery(body()), names.REASON_POISON)
+@pytest.mark.parametrize("reason", (names.REASON_POISON, names.REASON_BUG))
+def test_neither_poison_is_decoded_nor_what_a_decision_failed_on(reason: str) -> None:
+    copy, _ = parked(delivery(body()), reason)
     assert decoded(copy.first, copy.last).expiration is None
 
 
