@@ -108,9 +108,7 @@ class Worker:
         self._link.start(self._orphaned)
         for vhost, rules in rules_of(self._config, self._packs).items():
             self._start_session(vhost, rules)
-        # What is loaded by now lives as long as the process: a full collection need not look at it again (20 ms of it).
-        gc.collect()
-        gc.freeze()
+        _collect_all()
         flusher = loop.create_task(self._flush_often())
         tasks = [loop.create_task(session.run()) for session in self._sessions.values()]
         for task in tasks:
@@ -215,15 +213,26 @@ class Worker:
             config = load_config(self._path, os.environ)
             # In a thread: a pack takes a tenth of a second, and the loop goes on meanwhile.
             fresh = rules_of(config, await asyncio.to_thread(load_packs, config))
-            for vhost, session in self._sessions.items():
-                if fresh[vhost].topology.shards != session.rules.topology.shards:
-                    raise ConfigError(Fault("topology.shards", "has changed", "a restart of the workers"))
+            self._fits(fresh)
         except (SettingsError, DirectoryError) as error:
             self._notice("error", "reload_refused", str(error))
+            return
+        except Exception as error:  # our bug: the old rules stay, and it is said
+            self._notice("error", "reload_refused", f"internal error: {type(error).__name__}")
             return
         for vhost, session in self._sessions.items():
             session.reload(fresh[vhost])
         self._notice("info", "reloaded", "directory, topology and model packs are new")
+        del fresh
+        _collect_all()
+
+    def _fits(self, fresh: dict[str, Rules]) -> None:
+        """Raises ConfigError when the new rules ask for more than the running sessions can change."""
+        if fresh.keys() != self._sessions.keys():
+            raise ConfigError(Fault("vhosts", "has other names", "a restart of the workers"))
+        for vhost, session in self._sessions.items():
+            if fresh[vhost].topology.shards != session.rules.topology.shards:
+                raise ConfigError(Fault("topology.shards", "has changed", "a restart of the workers"))
 
     # ---- the clock -------------------------------------------------------------------------------
 
@@ -268,6 +277,14 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, DirectoryError) as error:
         print(f"hubex: {error}", file=sys.stderr)
         return 2
+
+
+def _collect_all() -> None:
+    """What is loaded lives until the next reload: a full collection need not look at it again (20 ms of it). Packs are
+    full of cycles: those of before a reload go here, or never."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 async def _wait(event: asyncio.Event) -> None:
