@@ -84,13 +84,15 @@ def is_json(body: bytes) -> bool:
 
 
 def slow_read(body: bytes) -> tuple[Envelope, float] | None:
-    """The envelope of a body without fault that the fast path did not take; None if it cannot be read."""
+    """The envelope of a body without fault that the fast path did not take; None if it cannot be read, or is of a kind
+    that has no inbox (an imported pack may know more of them)."""
     try:
         whole = orjson.loads(body)
         envelope = msgspec.convert({**whole, "content": Raw(orjson.dumps(whole["content"]))}, Envelope)
-        return envelope, parse_date_time(envelope.dateTimeExpires)
+        expires = parse_date_time(envelope.dateTimeExpires)
     except (ValueError, TypeError, KeyError, RecursionError, msgspec.ValidationError):
         return None
+    return (envelope, expires) if envelope.distributionKind in KIND_OF_DISTRIBUTION else None
 
 
 def reference_id(body: bytes) -> str:

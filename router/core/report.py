@@ -11,9 +11,10 @@ from msgspec import Struct
 
 from router.core.conversion import JSON_TYPE, XML_TYPE
 from router.core.directory import Client, Format
-from router.core.names import HUB_ID
+from router.core.names import HUB_ID, NO_REFERENCE
 from router.core.refusals import Code
-from validators import Pack
+from validators import Fault, Pack
+from validators.xml import Unwritable
 
 VALID_FOR: Final = timedelta(days=1)
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -43,6 +44,16 @@ def report(told: Report, identifier: str, pack: Pack, now: float) -> tuple[str, 
         return JSON_TYPE, report_body(client.id, told.code, told.cause, told.reference, identifier, now)
     cause, reference = _NOT_IN_XML.sub("\ufffd", told.cause), _NOT_IN_XML.sub("\ufffd", told.reference)
     return XML_TYPE, pack.xml.write_message(report_body(client.id, told.code, cause, reference, identifier, now))
+
+
+def report_faults(pack: Pack) -> tuple[Fault, ...]:
+    """What keeps a pack from holding the hub's own reports; () when it holds them, in both formats."""
+    body = report_body(HUB_ID, Code.INVALID_MESSAGE, "", NO_REFERENCE, HUB_ID, 0.0)
+    try:
+        pack.xml.write_message(body)
+    except Unwritable as error:
+        return pack.check_message(body) or error.faults
+    return pack.check_message(body)
 
 
 def report_body(recipient: str, code: Code, cause: str, reference: str, identifier: str, now: float) -> bytes:

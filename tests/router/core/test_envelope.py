@@ -119,6 +119,11 @@ def test_both_paths_are_of_one_mind_about_a_spoilt_message(data: st.DataObject) 
         assert accepted_fast(raw) or slow_read(raw) is not None
 
 
+def test_a_kind_of_a_later_pack_that_has_no_inbox_cannot_be_read() -> None:
+    assert slow_read(body(distributionStatus="Test")) is not None
+    assert slow_read(body(distributionKind="Dispatch")) is None
+
+
 def test_the_slow_path_reads_what_the_fast_one_reads() -> None:
     for changes in ({}, {"distributionKind": "Ack"}, {"dateTimeExpires": "2025-06-15t16:06:40z"}):
         fast, slow = fast_read(body(**changes)), slow_read(body(**changes))

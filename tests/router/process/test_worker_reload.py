@@ -93,6 +93,17 @@ def test_a_pack_that_is_gone_is_refused_by_its_name(stage: Stage) -> None:
     assert name == "reload_refused" and "'next'" in text
 
 
+def test_a_pack_without_error_reports_is_refused(stage: Stage) -> None:
+    """Each refusal would fail on its way back to its sender."""
+    path = stage.folder / "packs" / "next" / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    manifest["use_cases"] = [case for case in manifest["use_cases"] if case["root"] != "error"]
+    path.write_text(json.dumps(manifest), "utf-8")
+    stage.reload()
+    ((name, text),) = stage.notices()
+    assert name == "reload_refused" and "model pack 'next': cannot hold the hub's error reports: $.content[0]" in text
+
+
 def test_an_error_of_our_own_is_told_and_the_old_rules_stay(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("router.process.worker.load_packs", lambda config: 1 / 0)
     stage.reload()
