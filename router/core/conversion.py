@@ -22,10 +22,8 @@ class NotConvertible(Exception):
 
 def converted(text: bytes, wanted: Format, pack: Pack, max_bytes: int) -> bytes:
     """`text`, the JSON of a valid message, in the wanted format. Raises NotConvertible."""
-    if wanted is Format.JSON:
-        return text
     try:
-        body = pack.xml.write_message(text)
+        body = text if wanted is Format.JSON else pack.xml.write_message(text)
     except Unwritable as error:
         raise NotConvertible(f"{error_cause(error.faults, 'fr')} / {error_cause(error.faults, 'en')}") from None
     if len(body) > max_bytes:

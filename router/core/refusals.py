@@ -84,8 +84,8 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "The recipient's id cannot name a queue.",
     ),
     "converted_too_large": (
-        "Converti en XML pour son destinataire, le message dépasse la taille permise ({limit} octets).",
-        "Converted into XML for its recipient, the message exceeds the size allowed ({limit} bytes).",
+        "Converti au format de son destinataire, le message dépasse la taille permise ({limit} octets).",
+        "Converted to its recipient's format, the message exceeds the size allowed ({limit} bytes).",
     ),
     "dead_letter": (
         "Le message n'a pas été remis : {reason} dans la file {queue}.",

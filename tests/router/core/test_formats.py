@@ -104,10 +104,15 @@ def test_what_xml_cannot_carry_is_refused_600_with_its_path() -> None:
     assert isinstance(decided(text.replace(XML.id.encode(), SAMU2.id.encode()), SAMU, "application/json"), Forward)
 
 
-def test_a_conversion_that_grows_beyond_the_limit_is_refused_600() -> None:
+@pytest.mark.parametrize("written_in, sign", ((Format.JSON, "&"), (Format.XML, "\n")))
+def test_a_conversion_that_grows_beyond_the_limit_is_refused_600(written_in: Format, sign: str) -> None:
     """The broker would close the channel for it, and with it everybody's messages."""
-    text = body(SAMU, XML, descriptor={**envelope(SAMU, XML)["descriptor"], "language": "&" * (MAX_MESSAGE_BYTES // 2)})
-    refused = decided(text, SAMU, "application/json")
+    recipient = XML if written_in is Format.JSON else SAMU
+    descriptor = {**envelope(XML, recipient)["descriptor"], "language": sign * (MAX_MESSAGE_BYTES * 3 // 4)}
+    text = body(XML, recipient, descriptor=descriptor)
+    payload = text if written_in is Format.JSON else xml(text)
+    refused = decided(payload, XML, f"application/{written_in}")
+    assert len(payload) < MAX_MESSAGE_BYTES
     assert isinstance(refused, Refuse) and refused.code is Code.MESSAGE_CONVERSION_ERROR
     assert refused.cause == cause("converted_too_large", limit=MAX_MESSAGE_BYTES)
 
