@@ -1,5 +1,6 @@
 """What `hubex validate` and `hubex convert` share: the pack, the files, and how far they are."""
 
+import errno
 import os
 import sys
 import time
@@ -50,11 +51,13 @@ def chosen(name: str, config: Path | None, model: str | None) -> tuple[Pack, Use
 
 def contents(files: list[str]) -> Iterator[tuple[str, bytes | None]]:
     """Each file's name and bytes; a file that cannot be read is said on standard error, and None."""
+    if files.count(STANDARD_INPUT) > 1:
+        fail("standard input (-) can be read once only")
     progress = _Progress(len(files))
     for done, file in enumerate(files):
         progress.show(done)
         try:
-            body = sys.stdin.buffer.read() if file == STANDARD_INPUT else Path(file).read_bytes()
+            body = _standard_input() if file == STANDARD_INPUT else Path(file).read_bytes()
         except OSError as error:
             progress.clear()
             typer.echo(f"hubex: {printed(file)}: {error.strerror}", err=True)
@@ -65,14 +68,29 @@ def contents(files: list[str]) -> Iterator[tuple[str, bytes | None]]:
     progress.clear()
 
 
+def _standard_input() -> bytes:
+    if sys.stdin is None:  # closed by whoever started the command
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdin.buffer.read()
+
+
 def printed(file: str) -> str:
     """A file's name as text, whatever its bytes."""
     return os.fsencode(file).decode("utf-8", "replace")
 
 
 def put(text: bytes) -> None:
-    """To standard output, as these bytes whatever the terminal's encoding."""
-    sys.stdout.buffer.write(text)
+    """To standard output, as these bytes whatever the terminal's encoding. Ends the command when they cannot be
+    written; BrokenPipeError when the reader has had enough."""
+    if sys.stdout is None:
+        fail("standard output is closed")
+    try:
+        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        fail(f"standard output: {error.strerror}")
 
 
 class _Progress:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -148,11 +150,25 @@ def test_misuse_is_said_in_one_line(shell: Shell, tmp_path: Path) -> None:
         ("convert", "--to", "xml", "one", "two"),
         ("convert", "--to", "xml", "--out", "nowhere", "one"),
         ("convert", "--to", "xml", "--out", ".", "a/same.json", "b/same.json"),
+        ("validate", "-", "-"),
     ):
         code, out, err = shell(*arguments)
         assert (code, out, len(err.splitlines())) == (2, "", 1), arguments
-    for arguments in (("validate",), ("validate", "--lang", "de", "-"), ("convert", "-")):
-        assert shell(*arguments)[0] == 2, arguments
+    for incomplete in (("validate",), ("validate", "--lang", "de", "-"), ("convert", "-")):
+        assert shell(*incomplete)[0] == 2, incomplete
+
+
+def test_closed_and_full_streams_end_in_one_line_too(tmp_path: Path) -> None:
+    valid = str(OWN / "rc-eda.json")
+    hubex = shlex.join((sys.executable, "-c", "from router.cli.app import main; main()"))
+    for command, told in (
+        (f"{hubex} validate - <&-", b"hubex: -: Bad file descriptor"),
+        (f"{hubex} validate {valid} >&-", b"hubex: standard output is closed"),
+        (f"{hubex} validate {valid} > /dev/full", b"hubex: standard output: No space left on device"),
+        (f"{hubex} convert --to xml {valid} > /dev/full", b"hubex: standard output: No space left on device"),
+    ):
+        ended = subprocess.run(["sh", "-c", command], capture_output=True, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr.splitlines()) == (2, [told]), command
 
 
 def test_other_packs_judge_by_their_own_models(shell: Shell) -> None:
