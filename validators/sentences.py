@@ -13,7 +13,7 @@ DEFAULT_MAX_CHARS: Final = 4_000
 
 _KINDS_FR: Final = {
     "null": "null", "boolean": "un booléen", "string": "un texte", "number": "un nombre", "integer": "un nombre entier",
-    "array": "une liste", "object": "un objet",
+    "array": "une liste", "object": "un objet", "JSON without byte-order mark": "JSON sans marque d'ordre (BOM)",
 }  # fmt: skip
 _KINDS_EN: Final = {
     "null": "null", "boolean": "a boolean", "string": "a text", "number": "a number", "integer": "a whole number",
@@ -42,7 +42,7 @@ def _use_cases(fault: Fault, none: str, several: str) -> str:
 
 
 _FRENCH: Final[dict[str, Callable[[Fault], str]]] = {
-    "json": lambda f: f"le corps n'est pas un JSON lisible (attendu : {f.expected})",
+    "json": lambda f: f"le corps n'est pas un JSON lisible (attendu : {_fr(f.expected)})",
     "utf8": lambda f: "le corps n'est pas en UTF-8",
     "type": lambda f: f"attendu : {_fr(f.expected)}, trouvé : {_fr(f.found)}",
     "required": lambda f: f"champ obligatoire absent (attendu : {_fr(f.expected)})",

@@ -25,6 +25,12 @@ def test_sentences() -> None:
     assert sentence(fault, "en").endswith("field17, …)")
 
 
+def test_a_byte_order_mark_is_told_in_both_languages() -> None:
+    (fault,) = pack().check_message(b"\xef\xbb\xbf{}")
+    assert "sans marque d'ordre" in sentence(fault, "fr") and "without" not in sentence(fault, "fr")
+    assert "without byte-order mark" in sentence(fault, "en")
+
+
 def test_use_case_sentences_tell_none_from_several() -> None:
     none = pack().check_message(dumped(envelope_of({})))
     several = pack().check_message(dumped(envelope_of({"technicalNoreq": {}, "customContent": {}})))
