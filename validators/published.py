@@ -91,7 +91,9 @@ def _field(schema: Any, name: str) -> Any:
 
 def _other_file(schema: Any) -> str | None:
     reference = schema.get("$ref") if isinstance(schema, dict) else None
-    return None if not isinstance(reference, str) or reference.startswith("#") else reference.removesuffix("#")
+    if not isinstance(reference, str) or reference.startswith("#"):
+        return None
+    return reference.removeprefix("./").removesuffix("#")
 
 
 def _resolved(schema: Any, envelope: Schema) -> Any:

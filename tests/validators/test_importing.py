@@ -113,7 +113,7 @@ def test_code_lists_are_taken_out_once_and_publishers_annotations_left_out() -> 
 
 
 def test_other_shapes_of_the_envelope_say_the_same() -> None:
-    """`RC-DE.schema.json#`, the header and the case in one `allOf`, cases below a second `oneOf`."""
+    """`./RC-DE.schema.json#`, the header and the case in one `allOf`, cases below a second `oneOf`."""
     plain = published(PACK_FOLDER)
     other = json.loads(json.dumps(plain))
     embedded = other["EDXL-DE-full.schema.json"]["definitions"]["EmbeddedJsonContent"]
@@ -127,7 +127,7 @@ def test_other_shapes_of_the_envelope_say_the_same() -> None:
     for case in cases:
         for field in case["properties"].values():
             field["$ref"] += "#"
-    header = {"$ref": "RC-DE.schema.json#"}
+    header = {"$ref": "./RC-DE.schema.json#"}
     embedded["properties"] = {
         "message": {
             "oneOf": [
