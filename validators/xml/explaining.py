@@ -110,17 +110,23 @@ class _Walk:
     def _open(self, element: etree._Element, lists: frozenset[str], path: str) -> Any:
         self._texts_between(element, path)
         out: dict[str, Any] = {}
-        counts = Counter(_local(child.tag) for child in element)
-        for child in element:
-            name = _local(child.tag)
+        children = list(element)
+        tags = [child.tag for child in children]
+        names = [_local(tag) for tag in tags]
+        counts, own = Counter(names), element.tag[: -len(_local(element.tag))]
+        for child, tag, name in zip(children, tags, names, strict=True):
             many = counts[name] > 1 or name in lists
-            where = field_path(path, name)
-            if many:
-                where = f"{where}[{len(out.get(name, ()))}]"
-            if _namespace(child.tag) != _namespace(element.tag):
-                self.findings.add(where, "namespace", "", "another namespace")
-            self._attributes(child, None, where)
-            value = self._open(child, frozenset(), where) if len(child) else child.text or ""
+            value: Any
+            if not len(child) and not child.keys() and tag == own + name:
+                value = child.text or ""  # nothing to name, so no path is made: there may be 250 000 of them
+            else:
+                where = field_path(path, name)
+                if many:
+                    where = f"{where}[{len(out.get(name, ()))}]"
+                if tag != own + name:
+                    self.findings.add(where, "namespace", "", "another namespace")
+                self._attributes(child, None, where)
+                value = self._open(child, frozenset(), where) if len(child) else child.text or ""
             _put(out, name, many, value)
         return out
 
