@@ -59,7 +59,11 @@ def _emit(node: Node) -> str:
         case Repeat(part, low, high):
             inside = _emit(part)
             bounds = f"{{{low}}}" if low == high else f"{{{low},{'' if high is None else high}}}"
-            return f"{inside if isinstance(part, Chars) else f'(?:{inside})'}{bounds}"
+            if isinstance(part, Chars):
+                return f"{inside}{bounds}"
+            # The whole text matches or nothing, so the order of trying is ours: what follows first. The ids of the
+            # national models have few words before their last ones, and cost half of it so.
+            return f"(?:{inside}){bounds}{'' if low == high else '?'}"
 
 
 def _separated_list(tree: Node) -> str | None:

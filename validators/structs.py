@@ -4,16 +4,17 @@ Stricter on purpose: no unknown field anywhere (an open class that carries one g
 class of which nothing is known), no 1.0 for an integer, no number beyond 64 bits for an integer, no 29 February.
 """
 
-from itertools import compress
+from collections.abc import Callable
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import astuple
 
 from validators.accepting import accepting_pattern
 from validators.dates import STRICT, STRICT_WITHOUT_FRACTION
 from validators.nodes import Array, Boolean, Node, Number, Object, Text
+from validators.straight import Field, check_of, only_one
 
 MODEL_DATE_TIME: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}[\-+]\d{2}:\d{2}$"
 """The pattern that the national models give to date-times."""
@@ -23,18 +24,21 @@ _INT64: Final = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 class StructMaker:
     """Makes the Struct of each class once. A type of None: the accept path cannot judge it.
 
+    What binds a text (a pattern, a date-time) is not in its type: `pattern_of` tells it to `straight`.
     `listed`: a text that draws on a nomenclature takes the codes of its list only.
     """
 
     def __init__(self, listed: bool = False) -> None:
         self._made: dict[int, Any] = {}
         self._listed = listed
+        self.fields: dict[int, list[Field]] = {}
+        """The fields of each class that has a Struct, by the node's id."""
 
     def type_of(self, node: Node) -> Any:
         """What msgspec decodes a node into, or None."""
         match node:
             case Text():
-                return _listed(node) if self._listed and node.nomenclature_codes is not None else _text(node)
+                return self._text(node)
             case Number(integer):
                 return _INT64 if integer else float
             case Boolean():
@@ -48,6 +52,25 @@ class StructMaker:
                     self._made[id(node)] = self._struct(node)
                 return self._made[id(node)]
 
+    def pattern_of(self, node: Text) -> str | None:
+        """The `re` text that a decoded text must match; None: its type says all."""
+        if node.codes is not None or self._takes_its_list(node):
+            return None
+        if node.date_time:
+            return _date_time(node.pattern)
+        return None if node.pattern is None else accepting_pattern(node.pattern)
+
+    def _text(self, node: Text) -> Any:
+        if self._takes_its_list(node):
+            return _listed(node)
+        if node.codes is not None:
+            return Literal[node.codes] if node.pattern is None and not node.date_time else None
+        bound = node.pattern is not None or node.date_time
+        return None if bound and self.pattern_of(node) is None else str
+
+    def _takes_its_list(self, node: Text) -> bool:
+        return self._listed and node.nomenclature_codes is not None
+
     def _struct(self, node: Object) -> Any:
         if not node.closed and not node.fields:
             return None
@@ -59,16 +82,10 @@ class StructMaker:
                 return None
             if made is not None:  # without it, a message that carries the field is unknown here: the slow path
                 fields[name] = (made, required)
+        self.fields[id(node)] = [
+            Field(f"f{at}", node.fields[name], required) for at, (name, (_, required)) in enumerate(fields.items())
+        ]
         return make_struct(node.name, fields)
-
-
-def _text(node: Text) -> Any:
-    if node.codes is not None:
-        return Literal[node.codes] if node.pattern is None and not node.date_time else None
-    if node.pattern is None and not node.date_time:
-        return str
-    pattern = _date_time(node.pattern) if node.date_time else accepting_pattern(node.pattern or "")
-    return None if pattern is None else Annotated[str, Meta(pattern=pattern)]
 
 
 def _listed(node: Text) -> Any:
@@ -106,29 +123,42 @@ def make_struct(name: str, fields: dict[str, tuple[Any, bool]]) -> Any:
     return msgspec.defstruct(name, specs, rename=renamed, kw_only=True, forbid_unknown_fields=True, gc=False)
 
 
+class _Case:
+    """A use case of the accept path. `matches(message)`: whether its header is there where due, and its texts match."""
+
+    def __init__(self, model: str, due: list[str], parts: list[Field], maker: StructMaker) -> None:
+        self.model, self.alone = model, (model,)
+        self._due, self._parts, self._maker = due, parts, maker
+
+    @cached_property
+    def matches(self) -> Callable[[Any], bool]:
+        return check_of(self._due, self._parts, self._maker.fields, self._maker.pattern_of)
+
+
 class Acceptor:
     """One decoder for the raw content of a message, whatever its use cases."""
 
     def __init__(self, header: Object, use_cases: dict[str, tuple[str, bool, Object]], listed: bool = False) -> None:
         """`use_cases`: model name, with header or not, root class; by root element. `listed`: as `StructMaker`."""
         maker = StructMaker(listed)
-        required_first = sorted(header.fields, key=lambda name: name not in header.required)
-        made_header = {name: maker.type_of(header.fields[name]) for name in required_first}
+        made_header = {name: maker.type_of(node) for name, node in header.fields.items()}
         usable = all(made_header[name] is not None for name in header.required)
         fields = {name: (made, False) for name, made in made_header.items() if made is not None}
-        self._required_header = len(header.required)
-        self._first_root = len(fields)
-        roots: list[tuple[str, bool]] = []
+        parts = [Field(f"f{at}", header.fields[name], False) for at, name in enumerate(fields)]
+        due = [f"f{at}" for at, name in enumerate(fields) if name in header.required]
+        cases: dict[str, _Case] = {}
         for root, (model, headed, node) in use_cases.items():
             made = maker.type_of(node)
             if made is not None and root not in fields and (usable or not headed):
+                attribute = f"f{len(fields)}"
+                whole = [*parts, Field(attribute, node, True)]
+                cases[attribute] = _Case(model, due if headed else [], whole, maker)
                 fields[root] = (made, False)
-                roots.append((model, headed))
         wrapped = make_struct("Message", fields)
         for name in ("message", "embeddedJsonContent", "jsonContent"):
             wrapped = make_struct(name, {name: (wrapped, True)})
         self._decode = msgspec.json.Decoder(Annotated[list[wrapped], Meta(min_length=1)]).decode  # type: ignore[valid-type]
-        self._models = tuple(roots)
+        self._case_of = only_one(cases)
 
     def accept(self, content: bytes | msgspec.Raw) -> tuple[str, ...] | None:
         """The models of the content's elements, or None: the slow path is to judge. Raises nothing."""
@@ -137,14 +167,11 @@ class Acceptor:
             elements = self._decode(content)
         except (msgspec.DecodeError, ValueError, RecursionError):
             return None
-        models = []
+        models: tuple[str, ...] = ()
         for element in elements:
-            fields = astuple(element.f0.f0.f0)
-            found = [*compress(self._models, fields[self._first_root :])]
-            if len(found) != 1:
+            message = element.f0.f0.f0
+            case = self._case_of(message)
+            if case is None or not case.matches(message):
                 return None
-            model, headed = found[0]
-            if headed and None in fields[: self._required_header]:
-                return None
-            models.append(model)
-        return tuple(models)
+            models = (*models, case.model) if models else case.alone
+        return models

@@ -1,5 +1,7 @@
 import copy
+import time
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -7,17 +9,23 @@ import pytest
 
 from tests.validators.support import dumped, own_bodies, own_message, pack, wrapped
 from validators import ContentFaults
+from validators.dialect import matcher
 from validators.nodes import Array, Boolean, Node, Number, Object, Text
-from validators.structs import Acceptor, StructMaker
+from validators.straight import are_date_times, check_of, only_one
+from validators.structs import MODEL_DATE_TIME, Acceptor, StructMaker
 
 
 def decodes(node: Node, text: bytes) -> bool:
-    made = StructMaker().type_of(node)
+    """Whether the accept path takes it: the decoder, then the check of what it decoded."""
+    maker, holder = StructMaker(), Object("holder", {"held": node}, frozenset(("held",)))
+    made = maker.type_of(holder)
+    if made is None:
+        return False
     try:
-        msgspec.json.decode(text, type=made)
+        value = msgspec.json.decode(b'{"held":%s}' % text, type=made)
     except (msgspec.DecodeError, ValueError):
         return False
-    return True
+    return check_of([], maker.fields[id(holder)], maker.fields, maker.pattern_of)(value)
 
 
 def test_absent_is_fine_where_it_may_be_and_null_never() -> None:
@@ -55,6 +63,48 @@ def test_date_times_with_or_without_a_pattern() -> None:
     both = Text(pattern="^2024[^Z]*Z$", date_time=True)
     assert decodes(both, b'"2024-01-31T00:00:00Z"')
     assert not decodes(both, b'"2024-13-31T00:00:00Z"') and not decodes(both, b'"2023-01-31T00:00:00Z"')
+
+
+def test_date_times_of_a_message_are_checked_together_and_none_hides_another() -> None:
+    one = "2024-01-31T12:00:00+01:00"
+    assert are_date_times([]) and are_date_times([one]) and are_date_times([one] * 50)
+    for wrong in ("", "\n", f"{one}\n", f"\n{one}", f"{one}\n{one}", one[:-1], f"{one}0", one.replace("31", "32")):
+        for texts in ([wrong], [one, wrong], [wrong, one], [one, wrong, one], [wrong, wrong]):
+            assert not are_date_times(texts), texts
+    assert not are_date_times([one[:12], f"{one[12:]}\n{one}"]) and not are_date_times([f"{one}\n{one[:5]}", one[5:]])
+    stamp = Text(pattern=MODEL_DATE_TIME, date_time=True)
+    holder = Object("times", {"must": stamp, "may": stamp, "many": Array(stamp)}, frozenset(("must",)))
+    good, bad = f'"{one}"', f'"{one[:-1]}x"'
+    for must, may, first, second in product((good, bad), repeat=4):
+        text = f'{{"must":{must},"may":{may},"many":[{first},{second}]}}'.encode()
+        assert decodes(holder, text) is (bad not in (must, may, first, second)), text
+
+
+def test_texts_are_checked_wherever_they_are() -> None:
+    code = Text(pattern="^[A-Z]{2}$", matcher=matcher("^[A-Z]{2}$"))
+    inner = Object("inner", {"code": code, "free": Text()})
+    outer = Object("outer", {"one": inner, "many": Array(inner), "lists": Array(Array(code))}, frozenset(("one",)))
+    places = ('{"one":{"code":%s}}', '{"one":{},"many":[{},{"code":%s}]}', '{"one":{},"lists":[[],["AB",%s]]}')
+    for place in places:
+        assert decodes(outer, (place % '"XY"').encode()) and not decodes(outer, (place % '"xy"').encode())
+    assert decodes(outer, b'{"one":{"free":"xy"}}')
+
+
+def test_of_several_choices_one_is_found_if_it_is_alone() -> None:
+    made = msgspec.defstruct("Made", [("a", int | None, None), ("b", int | None, None), ("c", int | None, None)])
+    choose = only_one({"a": "A", "c": "C"})
+    assert (choose(made(a=0)), choose(made(c=1)), choose(made(b=1, c=1))) == ("A", "C", "C")
+    assert choose(made()) is choose(made(b=1)) is choose(made(a=1, c=1)) is None
+
+
+@pytest.mark.parametrize("width, depth", ((2, 20), (1, 40), (1, 120)))
+def test_classes_too_deep_for_a_function_are_left_to_the_slow_path(width: int, depth: int) -> None:
+    node: Node = Text(pattern="^a$", matcher=matcher("^a$"))
+    for _ in range(depth):
+        node = Object("level", {f"x{at}": Array(node) for at in range(width)})
+    began = time.process_time()
+    assert not decodes(node, b"{}")
+    assert time.process_time() - began < 2.0
 
 
 @pytest.mark.parametrize("required", [True, False])
