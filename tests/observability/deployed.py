@@ -12,6 +12,7 @@ DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 PROMETHEUS: Final = DEPLOY / "prometheus"
 ALERTMANAGER: Final = DEPLOY / "alertmanager" / "alertmanager.yml"
 RULE_FILES: Final = (PROMETHEUS / "recording.yml", *sorted((PROMETHEUS / "alerts").glob("*.yml")))
+DASHBOARDS: Final = tuple(sorted((DEPLOY / "grafana").glob("*.json")))
 TOOLS: Final = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
 
 needs_monitoring = pytest.mark.skipif(
@@ -32,6 +33,12 @@ def rules() -> list[dict[str, Any]]:
 def alerts() -> list[dict[str, Any]]:
     """Every alerting rule."""
     return [rule for rule in rules() if "alert" in rule]
+
+
+def queries(dashboard: Path) -> list[str]:
+    """Every query of a dashboard, with Grafana's own variable for a range filled in."""
+    targets = [target for panel in load(dashboard)["panels"] for target in panel.get("targets", ())]
+    return [target["expr"].replace("$__rate_interval", "5m") for target in targets]
 
 
 def tool(*command: str | Path) -> str:

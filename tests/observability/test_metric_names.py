@@ -1,4 +1,4 @@
-"""Rules ask only for what is exported: by the hub's catalogue, by the broker's exporter as it runs here
+"""Rules and dashboards ask only for what is exported: by the hub's catalogue, by the broker's exporter as it runs here
 (RabbitMQ 3.10 or later), or by Prometheus and Alertmanager themselves."""
 
 import re
@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local import LocalCluster
 from router.observe.catalogue import METRICS, Kind
-from tests.observability.deployed import PROMETHEUS, load, rules
+from tests.observability.deployed import DASHBOARDS, PROMETHEUS, load, queries, rules
 from tests.support.monitoring import page
 
 OF_PROMETHEUS = {"up", "ALERTS", "alertmanager_notifications_failed_total"}
@@ -59,3 +59,16 @@ def test_every_rule_asks_for_what_is_exported(exported: set[str]) -> None:
         assert asked <= exported, (rule, asked - exported)
         for pattern in BY_PATTERN.findall(rule["expr"]):
             assert any(re.fullmatch(pattern, name) for name in exported), pattern
+
+
+def test_every_panel_asks_for_what_is_exported(exported: set[str]) -> None:
+    for file in DASHBOARDS:
+        for query in queries(file):
+            assert names_in(query), query
+            assert names_in(query) <= exported, (file.stem, names_in(query) - exported)
+
+
+def test_every_recorded_series_is_asked_for_somewhere() -> None:
+    expressions = [rule["expr"] for rule in rules()] + [query for file in DASHBOARDS for query in queries(file)]
+    asked = set().union(*map(names_in, expressions))
+    assert {rule["record"] for rule in rules() if "record" in rule} <= asked
