@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 
 class Case(NamedTuple):
-    """`series`: series -> values. The moments are minutes since the story's start; None where there is no such one."""
+    """`series`: series -> values. promtool evaluates groups in any order, so a moment keeps an evaluation's distance
+    from the change that it is about. The moments are minutes since the story's start; None where there is no such one."""
 
     alert: str
     series: dict[str, str]
@@ -124,7 +125,7 @@ QUEUES: Final = (
     Case(
         "HubClientGone",
         {f"{CONSUMERS}{{{INBOX}}}": "1x10079 0x30 1x30", f"{CONSUMERS}{{{OTHER}}}": "1x5000 0x5200"},
-        10075, 10105, 10115,
+        10075, 10105, 10125,
     ),
     level("HubSuspectInboxes", f"hubex_suspect_inboxes{{{VHOST}}}", 0, 1),
     once("HubPublishesSilent", f'hubex_publishes_total{{{VHOST},kind="forward",outcome="silent"}}'),
