@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 
 class Case(NamedTuple):
-    """`series`: series -> values. promtool evaluates groups in any order, so a moment keeps an evaluation's distance
-    from the change that it is about. The moments are minutes since the story's start; None where there is no such one."""
+    """`series`: series -> values. The moments are minutes since the story's start; None where there is no such one.
+    promtool evaluates groups in any order, so a moment keeps an evaluation's distance from the change before it."""
 
     alert: str
     series: dict[str, str]

@@ -1,4 +1,5 @@
-"""A real Prometheus and Alertmanager page a webhook, with the runbook's link, and say when it is over (issue 7, 1)."""
+"""A real Prometheus and Alertmanager page by webhook and mail, with the runbook's link, and say when it is over
+(issue 7, "Must be shown" 1)."""
 
 import os
 import signal
@@ -15,7 +16,7 @@ from tests.observability.deployed import PROMETHEUS, load, needs_monitoring
 from tests.support.amqp import Properties
 from tests.support.hub import FENCE, A, Hub, S, wait_until
 from tests.support.messages import encoded
-from tests.support.monitoring import PAGE_SECONDS, Alert, Webhook, monitoring
+from tests.support.monitoring import PAGE_SECONDS, Alert, Receivers, monitoring
 
 pytestmark = needs_monitoring
 RUNBOOKS = load(PROMETHEUS / "prometheus.yml")["global"]["external_labels"]["runbooks"]
@@ -32,7 +33,7 @@ def hub(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @pytest.fixture(scope="module")
-def webhook(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Webhook]:
+def receivers(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
     with monitoring(tmp_path_factory.mktemp("monitoring"), hub.http_port, hub.cluster.prometheus_port) as running:
         running.wait("watchdog", "Watchdog", "firing")
         yield running
@@ -46,33 +47,35 @@ def check(alert: Alert, name: str, severity: str, **labels: str) -> None:
     assert all(value in alert["annotations"]["summary"] for value in labels.values())
 
 
-def test_a_stopped_recipient(hub: Hub, webhook: Webhook) -> None:
+def test_a_stopped_recipient(hub: Hub, receivers: Receivers) -> None:
     name, a, s = "HubInboxWithoutConsumer", hub.party(A), hub.party(S)
     inbox = s.inbox("message")
     s.amqp.consume(inbox)
     s.close()  # it was there, and is gone
     payload = a.send(a.message(s))
     for receiver in ("pager", "partners"):
-        check(webhook.wait(receiver, name, "firing"), name, "critical", vhost=hub.vhost, queue=inbox)
+        check(receivers.wait(receiver, name, "firing"), name, "critical", vhost=hub.vhost, queue=inbox)
     s.receives(payload)
-    webhook.wait("pager", name, "resolved")
+    receivers.wait("pager", name, "resolved")
 
 
-def test_a_parked_message(hub: Hub, webhook: Webhook) -> None:
+def test_a_parked_message(hub: Hub, receivers: Receivers) -> None:
     a = hub.party(A)
     persistent = Properties(content_type="application/json", delivery_mode=2)
     hub.admin.publish("hubsante", "fr.fire.nobody.out.message", encoded(a.message(A)), persistent)
     assert hub.admin.confirm()
-    check(webhook.wait("hub", "HubMessageParked", "firing"), "HubMessageParked", "warning", vhost=hub.vhost)
-    check(webhook.wait("partners", "HubUnknownKey", "firing"), "HubUnknownKey", "warning", vhost=hub.vhost)
+    check(receivers.wait("hub", "HubMessageParked", "firing"), "HubMessageParked", "warning", vhost=hub.vhost)
+    check(receivers.wait("partners", "HubUnknownKey", "firing"), "HubUnknownKey", "warning", vhost=hub.vhost)
+    mail = receivers.wait_mail("exploitation@hub.example", "HubMessageParked")
+    assert f"{RUNBOOKS}#hubmessageparked" in mail
     listed = hub.hubex("parked", "list", "--config", str(hub.config)).stdout
     (parked,) = (line.split()[0] for line in listed.splitlines() if "unknown_key" in line)
     dropped = hub.hubex("parked", "drop", parked, "--config", str(hub.config))
     assert dropped.returncode == 0, dropped.stderr
-    webhook.wait("hub", "HubMessageParked", "resolved")
+    receivers.wait("hub", "HubMessageParked", "resolved")
 
 
-def test_workers_killed_for_good(hub: Hub, webhook: Webhook) -> None:
+def test_workers_killed_for_good(hub: Hub, receivers: Receivers) -> None:
     assert hub.process is not None
     paged: list[Alert] = []
     end = time.monotonic() + PAGE_SECONDS
@@ -83,10 +86,10 @@ def test_workers_killed_for_good(hub: Hub, webhook: Webhook) -> None:
         time.sleep(0.1)
         paged = [
             alert
-            for alert in list(webhook.alerts)
+            for alert in list(receivers.alerts)
             if (alert["receiver"], alert["labels"]["alertname"]) == ("pager", "HubNoActiveWorker")
         ]
     assert paged, "no page"
     check(paged[0], "HubNoActiveWorker", "critical", instance=f"127.0.0.1:{hub.http_port}")
     wait_until("the hub is ready again", lambda: hub.get("/readyz")[0] == 200, 60.0)
-    webhook.wait("pager", "HubNoActiveWorker", "resolved")
+    receivers.wait("pager", "HubNoActiveWorker", "resolved")

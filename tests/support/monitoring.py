@@ -1,7 +1,8 @@
-"""A real Prometheus and Alertmanager on the deployed configuration, in a hurry, and a webhook that keeps what comes.
+"""A real Prometheus and Alertmanager on the deployed configuration, in a hurry, and a webhook and a mailbox that
+keep what comes.
 
-The law: the rules, routes and inhibitions are those of deploy/. Only times are shortened, addresses are those of the
-test, and mail goes nowhere.
+The law: the rules, routes and inhibitions are those of deploy/. Only times are shortened, and the servers are those
+of the test.
 """
 
 import json
@@ -10,6 +11,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +21,7 @@ import yaml
 from deploy.local.ports import free_base_port
 from tests.observability.deployed import ALERTMANAGER, PROMETHEUS, RULE_FILES, load
 from tests.support.hub import wait_until
+from tests.support.mailbox import Mailbox
 
 HURRY: Final = "1s"
 PAGE_SECONDS: Final = 30.0
@@ -28,17 +31,19 @@ _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 Alert = dict[str, Any]
 
 
-class Webhook:
-    """Listens on loopback; `alerts` has what Alertmanager posted, with `receiver`, the path that it went to."""
+class Receivers:
+    """Every receiver of the configuration, on loopback: `alerts` has what Alertmanager posted, each with `receiver`, the
+    path that it went to; mail is in the mailbox."""
 
     def __init__(self) -> None:
+        self.mailbox = Mailbox()
         self.alerts: list[Alert] = []
-        webhook = self
+        receivers = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                webhook.alerts += [alert | {"receiver": self.path.lstrip("/")} for alert in body["alerts"]]
+                receivers.alerts += [alert | {"receiver": self.path.lstrip("/")} for alert in body["alerts"]]
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -57,6 +62,18 @@ class Webhook:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self.mailbox.close()
+
+    def wait_mail(self, to: str, subject: str) -> str:
+        """The text of the first mail to somebody with this in its subject, waited for."""
+
+        def found() -> list[EmailMessage]:
+            return [mail for mail in list(self.mailbox.mails) if mail["To"] == to and subject in mail["Subject"]]
+
+        mail = wait_until(f"a mail to {to} about {subject}", found, PAGE_SECONDS)[0]
+        part = mail.get_body()
+        assert part is not None
+        return str(part.get_content())
 
     def wait(self, receiver: str, alert: str, status: str) -> Alert:
         """The first post about an alert to a receiver, waited for."""
@@ -72,24 +89,24 @@ class Webhook:
 
 
 @contextmanager
-def monitoring(folder: Path, hub_port: int, broker_port: int) -> Iterator[Webhook]:
+def monitoring(folder: Path, hub_port: int, broker_port: int) -> Iterator[Receivers]:
     """Both, scraping a hub and a broker on loopback; nothing of them is left afterwards."""
     base = free_base_port("127.0.0.1")
-    webhook = Webhook()
+    receivers = Receivers()
     ports = {"hubex": hub_port, "rabbitmq": broker_port, "rabbitmq-queues": broker_port, "prometheus": base}
     ports["alertmanager"] = base + 1
     (folder / "alerts").mkdir()
     _write(folder / "prometheus.yml", _prometheus(ports))
     for file in RULE_FILES:
         _write(folder / file.relative_to(PROMETHEUS), _hurried_rules(load(file)))
-    _write(folder / "alertmanager.yml", _alertmanager(webhook.url))
+    _write(folder / "alertmanager.yml", _alertmanager(receivers))
     started: list[subprocess.Popen[bytes]] = []
     try:
         started.append(_start(folder, "prometheus-alertmanager", base + 1, "--cluster.listen-address="))
         started.append(_start(folder, "prometheus", base, "--rules.alert.resend-delay=1s"))
         for port in (base, base + 1):
             wait_until(f"port {port} is ready", lambda port=port: _ready(port))  # type: ignore[misc]
-        yield webhook
+        yield receivers
     finally:
         for process in started:
             process.terminate()
@@ -99,7 +116,7 @@ def monitoring(folder: Path, hub_port: int, broker_port: int) -> Iterator[Webhoo
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        webhook.close()
+        receivers.close()
 
 
 def _prometheus(ports: dict[str, int]) -> dict[str, Any]:
@@ -122,15 +139,15 @@ def _hurried_rules(rules: dict[str, Any]) -> dict[str, Any]:
     return rules
 
 
-def _alertmanager(webhook: str) -> dict[str, Any]:
+def _alertmanager(receivers: Receivers) -> dict[str, Any]:
     settings: dict[str, Any] = load(ALERTMANAGER)
+    settings["global"]["smtp_smarthost"] = receivers.mailbox.address
     routes = [settings["route"], *settings["route"]["routes"]]
     for route in routes:
         route |= {"group_wait": "0s", "group_interval": HURRY}
     for receiver in settings["receivers"]:
-        receiver.pop("email_configs", None)
         for hook in receiver["webhook_configs"]:
-            hook["url"] = f"{webhook}/{receiver['name']}"
+            hook["url"] = f"{receivers.url}/{receiver['name']}"
     return settings
 
 
