@@ -32,7 +32,7 @@ Alert = dict[str, Any]
 
 
 class Receivers:
-    """Every receiver of the configuration, on loopback: `alerts` has what Alertmanager posted, each with `receiver`, the
+    """Every receiver of the configuration, on loopback: `alerts` has what Alertmanager posted, with `receiver`, the
     path that it went to; mail is in the mailbox."""
 
     def __init__(self) -> None:
