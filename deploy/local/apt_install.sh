@@ -27,7 +27,9 @@ apt-cache show "$@" >/dev/null 2>&1 || quietly apt-get update -qq || true
 # The lists may be older than what the mirror still has.
 install "$@" || { quietly apt-get update -qq && install "$@"; } || exit 1
 
-case " $* " in
 # Nor at the next boot.
-*" rabbitmq-server "*) systemctl disable rabbitmq-server >/dev/null 2>&1 || true ;;
-esac
+for service; do
+    case $service in
+    rabbitmq-server | prometheus | prometheus-alertmanager) systemctl disable "$service" >/dev/null 2>&1 || true ;;
+    esac
+done

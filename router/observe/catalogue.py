@@ -93,6 +93,10 @@ METRICS: Final = (
     Metric("hubex_heartbeat_age_seconds", _G, ("worker",), "Time since the last heartbeat", _SUPERVISOR),
     Metric("hubex_resident_bytes", _G, ("process",), "Resident memory of each process", _SUPERVISOR),
     Metric("hubex_cpu_seconds_total", _C, ("process",), "User and system time of each process", _SUPERVISOR),
+    Metric(
+        "hubex_clock_seconds", _G, (),
+        "The machine's clock, seconds since 1970; Prometheus tells how far off it is", _SUPERVISOR,
+    ),
     Metric("hubex_supervisor_log_lines_lost_total", _C, (), "Log lines the supervisor lost", _SUPERVISOR),
     Metric("hubex_build_info", _G, ("version",), "1, labelled with the hub's version", _SUPERVISOR),
 )  # fmt: skip

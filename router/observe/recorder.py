@@ -40,8 +40,18 @@ class Recorder:
             for kind in Kind
             for outcome in Outcome
         }
+        self._bind_rare()
         self._at_seconds = 0.0
         self._at = datetime.now(UTC)
+
+    def _bind_rare(self) -> None:
+        """What alerts are on is there at 0 from the start: `increase` does not see a series' birth."""
+        for code in Code:
+            self._counts.cell("hubex_messages_refused_total", self._vhost, str(int(code)))
+        for rung in names.RUNGS:
+            self._counts.cell("hubex_messages_retried_total", self._vhost, rung.name)
+        for reason in (names.REASON_UNKNOWN_KEY, names.REASON_POISON):
+            self._counts.cell("hubex_messages_parked_total", self._vhost, reason)
 
     def received(self, delivery: Delivery, wall: float) -> None:
         """A delivery was decided. `wall` is epoch seconds."""

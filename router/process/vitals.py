@@ -11,7 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from router.observe.catalogue import BY_NAME, METRICS, Home, Kind
-from router.process.status import HubStatus
+from router.process.status import Cause, HubStatus
 from router.process.usage import cpu_seconds, resident_bytes
 
 Sample = tuple[tuple[str, ...], float]
@@ -44,14 +44,16 @@ class Vitals(Collector):
             "hubex_workers_wanted": [((), len(workers))],
             "hubex_workers_live": [((), sum(w.live for w in workers))],
             "hubex_workers_ready": [((), sum(w.live and w.ready for w in workers))],
+            # Each cause from 0 on: `increase` does not see a series' birth.
             "hubex_worker_restarts_total": [
-                ((str(w.index), cause), count) for w in workers for cause, count in w.restarts.items()
+                ((str(w.index), cause), w.restarts.get(cause, 0)) for w in workers for cause in Cause
             ],
             "hubex_heartbeat_age_seconds": [
                 ((str(w.index),), now - w.last_beat_at) for w in workers if w.last_beat_at is not None
             ],
             "hubex_resident_bytes": _of_processes(pids, resident_bytes),
             "hubex_cpu_seconds_total": _of_processes(pids, cpu_seconds),
+            "hubex_clock_seconds": [((), time.time())],
             "hubex_supervisor_log_lines_lost_total": [((), self._lost_lines())],
             "hubex_build_info": [((self._version,), 1)],
         }

@@ -151,6 +151,14 @@ def test_where_docker_works_it_says_the_command(run: Run, checkout: Path) -> Non
     assert done.stderr.endswith("./hubex demo --once\n")
 
 
+def test_the_suite_runs_without_prometheus_but_says_so(run: Run) -> None:
+    done = run("test")
+    assert (done.returncode, done.stdout.count("ran in")) == (0, 1)
+    assert done.stderr.splitlines()[-1].endswith("the tests of the alerts are skipped")
+    tools = {name: "#!/bin/sh\n" for name in ("promtool", "amtool")}
+    assert "skipped" not in run("test", stubs=tools).stderr
+
+
 def test_other_commands_need_no_broker(run: Run) -> None:
     assert run("topology", "plan", NO_BROKER="1").returncode == 0
 

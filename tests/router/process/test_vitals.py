@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import time
 
@@ -23,6 +24,9 @@ def test_every_metric_of_the_supervisor_is_exported() -> None:
             assert f"# HELP {metric.name} {metric.meaning}" in text
     assert "hubex_workers_wanted 2.0" in text and "hubex_workers_live 1.0" in text
     assert 'hubex_worker_restarts_total{cause="hang",worker="0"} 2.0' in text
+    assert 'hubex_worker_restarts_total{cause="exit",worker="1"} 0.0' in text
+    (clock,) = re.findall(r"^hubex_clock_seconds (\S+)$", text, re.MULTILINE)
+    assert abs(float(clock) - time.time()) < 5
     assert "hubex_supervisor_log_lines_lost_total 7.0" in text
     assert 'process="worker1"' not in text
 
