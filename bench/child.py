@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,16 @@ POLL_SECONDS: Final = 0.05
 
 class LoadError(Exception):
     """The load itself did not work: the run says nothing about the hub. One line."""
+
+
+def wait_quietly(test: Callable[[], bool], seconds: float, every_seconds: float = POLL_SECONDS) -> bool:
+    """Whether `test` came true in time."""
+    deadline = time.monotonic() + seconds
+    while not test():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_seconds)
+    return True
 
 
 class LoadProcess:

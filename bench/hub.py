@@ -16,7 +16,7 @@ from bench.child import LoadError
 from bench.job import Target
 from bench.procstat import peak_rss_bytes, tree
 from deploy.local import LocalCluster
-from router.core.directory import Client
+from router.core.directory import Client, Format
 from router.core.shards import shard_of
 from router.settings.config import Config, load_config
 from router.settings.directory_file import write_directory
@@ -31,9 +31,16 @@ STOP_SECONDS: Final = 40.0
 ROUTER: Final = (sys.executable, "-c", "from router.cli.app import main; main()", "run", "--config")
 
 
-def make_clients(count: int) -> list[Client]:
-    """The senders and recipients of a bench: health clients, named `in-out`."""
-    return [Client(id=f"fr.health.bench.c{index:03d}", editor="bench") for index in range(count)]
+def make_clients(count: int, xml_share: float = 0.0) -> list[Client]:
+    """The senders and recipients of a bench: health clients, named `in-out`; a share of them, evenly, read XML."""
+    return [
+        Client(
+            id=f"fr.health.bench.c{index:03d}",
+            editor="bench",
+            format=Format.XML if int((index + 1) * xml_share) > int(index * xml_share) else None,
+        )
+        for index in range(count)
+    ]
 
 
 def make_markers(shards: int) -> list[Client]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from bench.amqp import Address
-from router.core.directory import Client
+from router.core.directory import Client, Format
 from router.core.names import INFO, KINDS
 
 
@@ -21,6 +21,8 @@ class Line(Struct, frozen=True):
     inboxes: Mapping[str, str]
     reports: str
     """The sender's own inbox for error reports."""
+    converted: bool = False
+    """The recipient reads XML: what arrives has another body, so it is not compared with the one published."""
 
 
 class Mailbox(Struct, frozen=True):
@@ -83,6 +85,7 @@ def lines_of(pairs: Sequence[tuple[Client, Client]]) -> tuple[Line, ...]:
             dict(zip(KINDS, sender.publish_keys * (1 if len(sender.publish_keys) > 1 else 3), strict=True)),
             {kind: recipient.inbox(kind) for kind in KINDS},
             sender.inbox(INFO),
+            recipient.wire_format is not Format.JSON,
         )
         for sender, recipient in pairs
     )

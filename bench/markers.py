@@ -38,6 +38,11 @@ class Moment(Struct, frozen=True):
     seconds: float
     cpu_seconds: tuple[float, ...]
 
+    @property
+    def nanoseconds(self) -> int:
+        """As journals count."""
+        return int(self.seconds * 1e9)
+
 
 class Drain(Struct, frozen=True):
     """From the first front marker to the last back marker. `skew_seconds`: until the last front marker had come too;

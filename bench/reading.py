@@ -1,4 +1,4 @@
-"""What a recipient reads out of one delivery: whose publish it is, which one, and whether it is marked. Pure.
+"""What a recipient reads out of one delivery, JSON or XML: whose publish it is, which one, whether it is marked. Pure.
 
 Nothing here comes from the router's code but the names on the wire: a fault in its reading must not hide one in its
 writing. A delivery that cannot be told is a `None`, and the ledger's strangers.
@@ -16,10 +16,10 @@ from router.core.names import (
     HUB_ID,
 )
 
-_ID: Final = re.compile(rb'"distributionID": ?"([^"]{1,300})_(\d{1,18})"')
-_HUB: Final = re.compile(rb'"senderID": ?"' + re.escape(HUB_ID.encode()) + rb'"')
-_REFERENCE: Final = re.compile(rb'"referencedDistributionID": ?"([^"]{1,300})_(\d{1,18})"')
-_STATUS: Final = re.compile(rb'"statusCode": ?(\d{1,9})')
+_ID: Final = re.compile(rb'["<]distributionID(?:": ?"|>)([^"<]{1,300})_(\d{1,18})["<]')
+_HUB: Final = re.compile(rb'["<]senderID(?:": ?"|>)' + re.escape(HUB_ID.encode()) + rb'["<]')
+_REFERENCE: Final = re.compile(rb'["<]referencedDistributionID(?:": ?"|>)([^"<]{1,300})_(\d{1,18})["<]')
+_STATUS: Final = re.compile(rb'["<]statusCode(?:": ?|>)(\d{1,9})')
 _I64: Final = Packer(">q").unpack_from
 
 MARKED: Final = bytes((len(HEADER_POSSIBLE_DUPLICATE),)) + HEADER_POSSIBLE_DUPLICATE.encode() + b"t\x01"

@@ -1,10 +1,10 @@
-"""What a bench found, as a file and as a table: every figure with its losses, its spread and its machine.
+"""What a bench found, as a file: every figure with its losses, its spread and its machine.
 
 Law: a rate with a lost message is not a rate. Rounds are kept one by one; medians never stand without their spread.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from bench.latency import Latency
 from bench.ledger import Verdict
 from bench.procstat import Machine
 
@@ -26,9 +27,10 @@ MIB: Final = 1024 * 1024
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """What the run was asked for."""
+    """What the run was asked for: a drain of a backlog, or (`live`) a load on a running forwarder."""
 
     messages: int
+    """Measured; 0: as many as come in `seconds`."""
     run_up: int
     rounds: int
     clients: int
@@ -39,10 +41,24 @@ class Options(Struct, frozen=True, kw_only=True):
     mix: str
     forwarders: tuple[str, ...]
     """Of `FORWARDERS`; in each round all of them, another one first each time."""
+    live: bool = False
+    seconds: float = 0.0
+    """Measured time of a live load; 0: until `messages` are published."""
+    rate: float = 0.0
+    """Messages due each second of a live load; 0: as fast as confirms come."""
+    invalid_share: float = 0.0
+    xml_share: float = 0.0
+    """Share of the clients that read XML, so that the router converts what goes to them."""
+
+    @property
+    def planned(self) -> int:
+        """Messages of one round, run-up included; 0 when only time ends it."""
+        return self.messages + self.run_up
 
 
 class Round(Struct, frozen=True, kw_only=True):
-    """One drain. Times lie between the first front marker and the last back marker."""
+    """One drain or one live load. A drain's times lie between the first front marker and the last back marker, a live
+    load's between the end of its run-up and the end of its sending; `messages` are those that arrived in between."""
 
     number: int
     forwarder: str
@@ -51,12 +67,14 @@ class Round(Struct, frozen=True, kw_only=True):
     skew_seconds: float
     """From the first front marker to the last: how unevenly the shards began."""
     cpu_seconds: float
-    """User + system of the supervisor and all its children; 0 for the shovel, which lives in the broker."""
+    """User + system of all the forwarder's processes; 0 for the shovel, which lives in the broker."""
     broker_cpu_seconds: float
     yardstick_us: float
     """CPU microseconds for one JSON parse of one body, just before and just after the drain: the mean of both."""
     workers_rss_bytes: tuple[int, ...]
     verdict: Verdict
+    latencies: dict[str, Latency] = {}
+    """Of a live load: from due to arrival, by the recipient's format, and of reports."""
 
     @property
     def rate(self) -> float:
@@ -65,7 +83,7 @@ class Round(Struct, frozen=True, kw_only=True):
 
     @property
     def cpu_us(self) -> float:
-        """Microseconds of router CPU for each message."""
+        """Microseconds of the forwarder's CPU for each message."""
         return self.cpu_seconds / self.messages * MICRO
 
     @property
@@ -125,71 +143,3 @@ def write(result: Result, folder: Path) -> Path:
     path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{result.command}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return path
-
-
-# ---- the table -------------------------------------------------------------------------------------
-
-_HEADING: Final = (
-    "round", "forwarder", "msg/s", "seconds", "CPU µs/msg", "broker µs/msg", "lost", "dup unmarked", "dup marked",
-    "disorder", "RSS MiB/worker",
-)  # fmt: skip
-
-
-def row(each: Round) -> tuple[str, ...]:
-    """One round as cells."""
-    verdict = each.verdict
-    rss = "/".join(f"{size / MIB:.0f}" for size in each.workers_rss_bytes) or "-"
-    return (
-        str(each.number),
-        each.forwarder,
-        f"{each.rate:.0f}",
-        f"{each.seconds:.2f}",
-        f"{each.cpu_us:.1f}" if each.forwarder == ROUTER else "-",
-        f"{each.broker_cpu_us:.1f}",
-        *(str(n) for n in (verdict.lost, verdict.unmarked_duplicates, verdict.marked_duplicates, verdict.disorder)),
-        rss,
-    )
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows under their heading, right-aligned."""
-    widths = [max(map(len, column)) for column in zip(_HEADING, *rows, strict=True)]
-    lines = (
-        "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)) for cells in (_HEADING, *rows)
-    )
-    return "\n".join(lines)
-
-
-def summary(result: Result) -> Iterable[str]:
-    """The lines below the table."""
-    machine, options = result.machine, result.options
-    yield (
-        f"machine: {machine.cpu_model}, {machine.cores} cores, {machine.memory_bytes / MIB / 1024:.1f} GiB, Linux "
-        f"{machine.kernel}, load before {result.load_before:.2f}"
-    )
-    yield (
-        f"versions: Python {machine.python}, "
-        + ", ".join(f"{name} {version}" for name, version in {**machine.broker, **machine.packages}.items())
-    )
-    yield (
-        f"load: {options.messages} messages of {options.clients} clients, mix {options.mix}, "
-        f"{result.body_bytes_mean:.0f} bytes on average, {options.shards} shards, prefetch {options.prefetch}, "
-        f"run-up {options.run_up}, seed {options.seed}"
-    )
-    for forwarder in FORWARDERS:
-        if result.of(forwarder):
-            rates = result.spread(forwarder, lambda each: each.rate)
-            yield f"{forwarder}: median {rates.median:.0f} msg/s ({rates.lowest:.0f}–{rates.highest:.0f})"
-    if result.of(ROUTER):
-        cpu = result.spread(ROUTER, lambda each: each.cpu_us)
-        yield f"router CPU: median {cpu.median:.1f} µs/message ({cpu.lowest:.1f}–{cpu.highest:.1f})"
-        yardstick = result.spread(ROUTER, lambda each: each.yardstick_us)
-        ratio = result.spread(ROUTER, lambda each: each.cpu_us / each.yardstick_us)
-        yield (
-            f"yardstick: one orjson.loads of a body took {yardstick.median:.1f} µs of CPU "
-            f"({yardstick.lowest:.1f}–{yardstick.highest:.1f}); router CPU is {ratio} of it"
-        )
-    for forwarder in FORWARDERS[1:]:
-        if result.of(ROUTER) and result.of(forwarder):
-            yield f"router / {forwarder}: {result.ratio(forwarder)}"
-    yield "kept: nothing lost, unmarked or out of order" if not result.faults else f"BROKEN: {'; '.join(result.faults)}"

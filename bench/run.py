@@ -23,7 +23,7 @@ from typing import Final, Self
 from msgspec import Struct
 
 from bench.bodies import BODIES_MIN, HEADLINE
-from bench.child import POLL_SECONDS, LoadError, LoadProcess
+from bench.child import LoadError, LoadProcess, wait_quietly
 from bench.job import ReadJob, SendJob, Target, inboxes_of, lines_of, mailboxes_of
 from bench.journal import RECORD_BYTES, feed, records
 from bench.ledger import Ledger, Verdict
@@ -89,6 +89,9 @@ class LoadRun:
         self._inboxes = inboxes_of(mailboxes)
         lines = lines_of(pairs)
         self._clients = [line.sender for line in lines]
+        read_as = {queue: client.wire_format.value for pair in pairs for client in pair for queue in client.inboxes}
+        self.formats = tuple(read_as[queue] for queue in self._inboxes)
+        """What is read from each inbox, `json` or `xml`, in the order of the journals' places."""
         # What an earlier run left in an inbox has lower numbers, so it is not this run's.
         first = int(time.time()) * NUMBERS_PER_SECOND
         self._send = SendJob(
@@ -179,7 +182,7 @@ class LoadRun:
         self.stop_sending(settle_seconds)
         if self._reading is None:
             self._start_reading()
-        self._wait_quietly(lambda: self.missing() == 0, settle_seconds, LEDGER_SECONDS)
+        wait_quietly(lambda: self.missing() == 0, settle_seconds, LEDGER_SECONDS)
         if hub_is_idle is not None:
             looks = 0
             deadline = time.monotonic() + settle_seconds
@@ -205,6 +208,11 @@ class LoadRun:
         self._feed()
         return self._ledger.verdict()
 
+    @property
+    def journals(self) -> tuple[Path, Path]:
+        """What the senders and what the recipients wrote; whole once the inboxes are read to their end."""
+        return Path(self._send.journal), Path(self._read.journal)
+
     # ---- inside ----------------------------------------------------------------------------------
 
     def _start_reading(self) -> None:
@@ -222,19 +230,10 @@ class LoadRun:
         return process.counts
 
     def _until(self, what: str, test: Callable[[], bool], seconds: float) -> None:
-        if not self._wait_quietly(test, seconds):
+        if not wait_quietly(test, seconds):
             progress = self.progress()
             connected = f"{progress.senders_connected} senders and {progress.recipients_connected} recipients connected"
             raise LoadError(f"{what} in {seconds:.0f} s: {connected}, {progress.why or 'no reason'}")
-
-    @staticmethod
-    def _wait_quietly(test: Callable[[], bool], seconds: float, every_seconds: float = POLL_SECONDS) -> bool:
-        deadline = time.monotonic() + seconds
-        while not test():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(every_seconds)
-        return True
 
     def _feed(self) -> None:
         """Tell the ledger what the journals have more: senders first, so that nothing looks like a stranger."""

@@ -4,12 +4,11 @@ One dynamic shovel a shard, from the shard queue to an exchange that sends each 
 router would send it to. It checks nothing, reports nothing and marks nothing: what it costs is what moving costs.
 """
 
-import time
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote
 
-from bench.child import LoadError
+from bench.child import LoadError, wait_quietly
 from bench.hub import BenchHub
 from bench.job import Line
 from router.core.names import shard_queue
@@ -18,6 +17,7 @@ from router.topology.management import NotFound
 EXCHANGE: Final = "hub.bench"
 NAME: Final = "bench-"
 RUNNING_SECONDS: Final = 20.0
+LOOK_SECONDS: Final = 0.1
 
 
 class Shovels:
@@ -62,6 +62,15 @@ class Shovels:
         place = "" if direct else f"{broker.host}:{broker.port}"
         return f"amqp://{secret}@{place}/{quote(self._hub.vhost, safe='')}"
 
+    def wait_running(self) -> None:
+        """Until all of them move messages. Raises ManagementError, LoadError."""
+        if not wait_quietly(self._all_running, RUNNING_SECONDS, LOOK_SECONDS):
+            raise LoadError(f"the shovels do not run in {RUNNING_SECONDS:.0f} s")
+
+    def _all_running(self) -> bool:
+        found = self._hub.api.get("shovels", self._hub.vhost)
+        return len([shovel for shovel in found if shovel.get("state") == "running"]) == len(self._names)
+
     def stop(self) -> None:
         """Remove them, and wait until they are gone. Raises ManagementError, LoadError."""
         for name in self._names:
@@ -69,8 +78,5 @@ class Shovels:
                 self._hub.api.delete("parameters", "shovel", self._hub.vhost, name)
             except NotFound:
                 continue
-        deadline = time.monotonic() + RUNNING_SECONDS
-        while self._hub.api.get("shovels", self._hub.vhost):
-            if time.monotonic() > deadline:
-                raise LoadError("the shovels do not end")
-            time.sleep(0.1)
+        if not wait_quietly(lambda: not self._hub.api.get("shovels", self._hub.vhost), RUNNING_SECONDS, LOOK_SECONDS):
+            raise LoadError("the shovels do not end")

@@ -12,9 +12,13 @@ import typer
 import router.cli
 
 
+NOT_COMMANDS = ("app", "fail", "files", "bench_ground")
+"""What the commands of this folder share."""
+
+
 def groups() -> list[str]:
     """The modules of this folder that hold commands."""
-    return [module.name for module in iter_modules(router.cli.__path__) if module.name not in ("app", "fail", "files")]
+    return [module.name for module in iter_modules(router.cli.__path__) if module.name not in NOT_COMMANDS]
 
 
 def assemble(arguments: list[str]) -> typer.Typer:

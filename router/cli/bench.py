@@ -1,31 +1,36 @@
 """`hubex bench`: loads on a private broker, and what they say about the hub."""
 
-import contextlib
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from deploy.local import LocalCluster
+from router.cli.bench_ground import bench, checked_mix, finish
 from router.cli.fail import fail
 
 DEFAULT_RESULTS = Path("bench/results")
+DEFAULT_MESSAGES, DRAIN_ROUNDS = 50_000, 5
 
-Messages = Annotated[int, typer.Option(min=100, max=2_000_000, help="Messages measured in each round.")]
-Prefill = Annotated[bool, typer.Option("--prefill", help="Fill the shards first, then drain them (the only kind yet).")]
-Rounds = Annotated[int, typer.Option(min=1, max=50, help="Rounds, each with the router and with the shovel.")]
+Messages = Annotated[int, typer.Option(min=0, max=2_000_000, help="Messages measured in each round; 0: 50000.")]
+Seconds = Annotated[float, typer.Option(min=0, max=86_400, help="Measured time of a load, instead of a number.")]
+Rate = Annotated[float, typer.Option(min=0, max=1e6, help="Messages due a second; 0: as fast as confirms come.")]
+Prefill = Annotated[bool, typer.Option("--prefill", help="Fill the shards first, then drain them, without a load.")]
+Rounds = Annotated[int, typer.Option(min=0, max=50, help="Rounds, each with every forwarder; 0: 5 drains or 1 load.")]
 Clients = Annotated[int, typer.Option(min=2, max=500, help="Clients, each sending to the next.")]
 Workers = Annotated[int, typer.Option(min=0, max=64, help="Worker processes; 0: one a core.")]
 Shards = Annotated[int, typer.Option(min=1, max=64, help="Dispatch queues.")]
 Prefetch = Annotated[int, typer.Option(min=1, max=2000, help="Unsettled messages a shard, router and shovel alike.")]
 Seed = Annotated[int, typer.Option(help="Of the bodies: the same seed gives the same messages.")]
 Mix = Annotated[str, typer.Option(help="rc-eda (3.3 KB, the headline), first, all, or sample=weight,...")]
-RunUp = Annotated[int, typer.Option(min=-1, help="Messages before the measure begins; -1: a tenth of the messages.")]
+InvalidShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the messages that must be refused.")]
+XmlShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the clients that read XML.")]
+RunUp = Annotated[int, typer.Option(min=-1, help="Messages before the measure begins; -1: a tenth.")]
 Against = Annotated[
-    str, typer.Option(help="shovel (inside the node: the fastest), shovel-tcp (AMQP on loopback), both, or none.")
+    str,
+    typer.Option(
+        help="shovel (inside the node: the fastest), shovel-tcp (AMQP on loopback), both, or none; "
+        "if not given, both for a drain and none for a load."
+    ),
 ]
 Results = Annotated[Path, typer.Option(help="Where the result file goes.")]
 Cluster = Annotated[str, typer.Option(help="A local cluster that is kept, by name; else one is made and removed.")]
@@ -41,90 +46,65 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    messages: Messages = 50_000,
+    messages: Messages = 0,
+    seconds: Seconds = 0.0,
+    rate: Rate = 0.0,
     prefill: Prefill = False,
-    rounds: Rounds = 5,
+    rounds: Rounds = 0,
     clients: Clients = 50,
     workers: Workers = 0,
     shards: Shards = 8,
     prefetch: Prefetch = 256,
     seed: Seed = 1,
     mix: Mix = "rc-eda",
+    invalid_share: InvalidShare = 0.0,
+    xml_share: XmlShare = 0.0,
     run_up: RunUp = -1,
-    against: Against = "both",
+    against: Against = "",
     results: Results = DEFAULT_RESULTS,
     cluster: Cluster = "",
 ) -> None:
-    """Drain a backlog by the router and by the broker's shovel in turns, and judge every message.
+    """Put a load on the hub and measure how long messages take; or, with --prefill, drain a backlog by the
+    router and by the broker's shovel in turns. Judge every message.
 
-    Rate and CPU lie between markers in the queues, so start-up is outside. Exit code 1 when a message was
-    lost, came twice without a mark, or out of order.
+    Start-up is outside the measure. Exit code 1 when a message was lost, came twice without a mark, or out
+    of order.
     """
     # Only this command pays for what a bench needs.
-    from bench.bodies import parse_mix
-    from bench.child import LoadError
-    from bench.drain import DrainBench
-    from bench.results import ROUTER, SHOVEL, SHOVEL_TCP, Options, Round, row, summary, table, write
-    from deploy.local import BrokerNotFound, LocalClusterError
-    from router.core.errors import BrokerError
-    from router.settings.strict import SettingsError
-    from router.topology.management import ManagementError
+    from bench.results import ROUTER, SHOVEL, SHOVEL_TCP, Options
 
-    try:
-        parse_mix(mix)
-    except ValueError as error:
-        fail(f"bench run: {error}")
     known = {"shovel": (SHOVEL,), "shovel-tcp": (SHOVEL_TCP,), "both": (SHOVEL, SHOVEL_TCP), "none": ()}
+    against = against or ("both" if prefill and not (invalid_share or xml_share) else "none")
     if against not in known:
         fail(f"bench run: --against is one of {', '.join(known)}, not {against!r}")
-    if not prefill:
-        fail("bench run: say --prefill; a load at a rate comes later")
+    if prefill and (rate or seconds):
+        fail("bench run: a drain has no --rate and no --seconds: it takes what it takes")
+    if seconds and (messages or run_up >= 0):
+        fail("bench run: give --seconds or a number of messages, not both")
+    if (invalid_share or xml_share) and known[against]:
+        fail("bench run: only the router refuses and converts: with --invalid-share or --xml-share say --against none")
+    messages = messages or (0 if seconds else DEFAULT_MESSAGES)
     options = Options(
         messages=messages,
         run_up=messages // 10 if run_up < 0 else run_up,
-        rounds=rounds,
+        rounds=rounds or (DRAIN_ROUNDS if prefill else 1),
         clients=clients,
         workers=workers,
         shards=shards,
         prefetch=prefetch,
         seed=seed,
-        mix=mix,
+        mix=checked_mix("run", mix),
         forwarders=(ROUTER, *known[against]),
+        live=not prefill,
+        seconds=seconds,
+        rate=rate,
+        invalid_share=invalid_share,
+        xml_share=xml_share,
     )
-    rows: list[tuple[str, ...]] = []
+    with bench("run", cluster) as (broker, folder, console):
+        from bench.drain import DrainBench
+        from bench.live import LiveBench
 
-    def finished(each: Round) -> None:
-        rows.append(row(each))
-        typer.echo(f"  {each.rate:.0f} msg/s in {each.seconds:.2f} s, {'; '.join(each.verdict.faults) or 'all kept'}")
-
-    # A terminated bench still ends its router and its broker.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        with _running(cluster) as (broker, folder):
-            result = DrainBench(broker, folder, options, typer.echo).run(finished)
-            path = write(result, results)
-    except (
-        LocalClusterError, BrokerNotFound, LoadError, BrokerError, ManagementError, SettingsError, ValueError, OSError,
-    ) as error:  # fmt: skip
-        fail(f"bench run: {error}")
-    typer.echo("\n" + table(rows))
-    for line in summary(result):
-        typer.echo(line)
-    typer.echo(f"written: {path}")
-    raise typer.Exit(1 if result.faults else 0)
-
-
-@contextlib.contextmanager
-def _running(name: str) -> Iterator[tuple[LocalCluster, Path]]:
-    """The cluster and a folder for the bench's files; the folder goes afterwards, and a cluster without a name too."""
-    import tempfile
-
-    from deploy.local import state_root, temporary_cluster
-
-    with contextlib.ExitStack() as stack:
-        if name:
-            cluster = LocalCluster.open(state_root(), name)
-            cluster.up()
-        else:
-            cluster = stack.enter_context(temporary_cluster(state_root(), "bench"))
-        yield cluster, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=cluster.folder)))
+        kind = DrainBench if prefill else LiveBench
+        result = kind(broker, folder, options, console).run(console.finished)
+    finish(result, results)

@@ -11,7 +11,9 @@ HUBEX = (sys.executable, "-c", "from router.cli.app import main; main()", "bench
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--messages", "1000"], "hubex: bench run: say --prefill; a load at a rate comes later"),
+        (["--prefill", "--rate", "100"], "hubex: bench run: a drain has no --rate and no --seconds"),
+        (["--seconds", "5", "--messages", "1000"], "hubex: bench run: give --seconds or a number of messages"),
+        (["--xml-share", "0.5", "--against", "shovel"], "hubex: bench run: only the router refuses and converts"),
         (["--prefill", "--against", "me"], "hubex: bench run: --against is one of shovel, shovel-tcp, both, none"),
         (["--prefill", "--mix", "nothing=x"], "hubex: bench run: a mix is one of rc-eda, first, all or sample=weight"),
     ],

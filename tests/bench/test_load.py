@@ -192,12 +192,14 @@ def test_a_nack_is_sent_again_after_a_while(tmp_path: Path) -> None:
         publisher.answer(1, stored=False)
         publisher.answer(1)
         await until(lambda: sender.in_flight == 1)
-        assert publisher.notes == [Note(1002, 1000)]
+        assert [(note.number, note.like) for note in publisher.notes] == [(1002, 1000)]
         for each in FakePublisher.made:
             each.answer(each.in_flight)
 
     found = play(make(tmp_path, count=4), broker)
     assert numbers(found, Kind.NACKED) == [1000] and numbers(found, Kind.RESENT) == [1002]
+    published, again = (next(record for record in found if record.number == number) for number in (1000, 1002))
+    assert again.nanoseconds == published.nanoseconds, "it waits since it was due"
     assert numbers(found, Kind.CONFIRMED) == [1001, 1002]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from bench.ledger import Ledger, Verdict
 from bench.procstat import Machine
-from bench.results import ROUTER, SHOVEL, Options, Result, Round, Spread, row, summary, table, write
+from bench.results import ROUTER, SHOVEL, Options, Result, Round, Spread, write
+from bench.tables import row, summary, table
 
 MACHINE = Machine("A CPU", 2, 2**34, "6.1", "3.11.7", {"aiormq": "7.2"}, {"rabbitmq": "3.10.8", "erlang": "25"})
 OPTIONS = Options(

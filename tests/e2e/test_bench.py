@@ -1,8 +1,10 @@
-"""The drain bench as a whole, small: both forwarders move everything, once and in order, between the markers."""
+"""The benches as a whole, small: every forwarder moves everything, once and in order, and the figures are of that."""
 
 from pathlib import Path
 
 from bench.drain import DrainBench
+from bench.latency import REPORT
+from bench.live import LiveBench
 from bench.results import ROUTER, SHOVEL, Options, Round
 from deploy.local import LocalCluster
 
@@ -15,7 +17,7 @@ def test_router_and_shovel_drain_the_same_backlog(cluster: LocalCluster, tmp_pat
         forwarders=(ROUTER, SHOVEL),
     )  # fmt: skip
     seen: list[Round] = []
-    result = DrainBench(cluster, tmp_path, options, lambda _: None).run(seen.append)
+    result = DrainBench(cluster, tmp_path, options, lambda *_: None).run(seen.append)
     assert list(result.rounds) == seen and [each.forwarder for each in seen] == [ROUTER, SHOVEL]
     assert result.faults == ()
     for each in seen:
@@ -29,3 +31,24 @@ def test_router_and_shovel_drain_the_same_backlog(cluster: LocalCluster, tmp_pat
     assert router.cpu_seconds > 0 and len(router.workers_rss_bytes) == 2
     assert all(20e6 < size < 200e6 for size in router.workers_rss_bytes)
     assert result.machine.broker["rabbitmq"]
+
+
+def test_a_load_at_a_rate_has_latencies_by_format_and_of_reports(cluster: LocalCluster, tmp_path: Path) -> None:
+    options = Options(
+        messages=0, run_up=0, rounds=1, clients=6, workers=1, shards=4, prefetch=100, seed=1, mix="first",
+        forwarders=(ROUTER,), live=True, seconds=2.0, rate=200.0, invalid_share=0.2, xml_share=0.5,
+    )  # fmt: skip
+    told: list[tuple[str, float]] = []
+    result = LiveBench(cluster, tmp_path, options, lambda *what: told.append(what)).run(lambda _: None)
+    (each,) = result.rounds
+    verdict = each.verdict
+    assert result.faults == () and verdict.in_order
+    assert 400 <= verdict.published == verdict.confirmed == verdict.delivered + verdict.reported
+    assert set(each.latencies) == {"json", "xml", REPORT}
+    # What was due in the two seconds has a latency, nothing of the run-up, and nothing twice.
+    assert sum(latency.count for latency in each.latencies.values()) in range(390, 480)
+    assert abs(each.messages - 400) < 150 and each.seconds >= 2 and each.cpu_seconds > 0 and each.broker_cpu_seconds > 0
+    for latency in each.latencies.values():
+        assert 0 < latency.lowest_ms <= latency.percentiles_ms["50"] <= latency.percentiles_ms["99"]
+        assert latency.percentiles_ms["99.99"] <= latency.highest_ms < 30_000
+    assert told[0][1] == 0 and told[-1] == ("round 1 router: reading the inboxes", 1.0)
