@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bench.job import ReadJob, SendJob
+from bench.job import ForwardJob, ReadJob, SendJob
 from bench.steering import END, with_length
 
 END_SECONDS: Final = 10.0
@@ -33,12 +33,11 @@ def wait_quietly(test: Callable[[], bool], seconds: float, every_seconds: float 
 
 
 class LoadProcess:
-    """`python -m <module>` with a job. Its standard error goes to a file beside the journal."""
+    """`python -m <module>` with a job. Its standard error goes to `errors_file`."""
 
-    def __init__(self, module: str, job: SendJob | ReadJob) -> None:
+    def __init__(self, module: str, job: SendJob | ReadJob | ForwardJob, errors_file: Path) -> None:
         self._name = module
-        self.journal = Path(job.journal)
-        self._errors = self.journal.with_suffix(".stderr")
+        self._errors = errors_file
         self.counts: Counter[str] = Counter()
         """What it counted, as it told last."""
         self.why = ""

@@ -3,18 +3,32 @@
 Law: a forwarder is used inside `with`, and nothing of it stays behind, whatever happens meanwhile.
 """
 
+import os
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
-from bench.child import LoadError
+import schemas
+from bench.child import LoadError, LoadProcess, wait_quietly
 from bench.hub import BenchHub, RouterProcess
-from bench.procstat import cpu_seconds
-from bench.results import ROUTER, SHOVEL
+from bench.job import ForwardJob, Line
+from bench.procstat import cpu_seconds, peak_rss_bytes
+from bench.results import AIO_PIKA, AIORMQ, FASTSTREAM, NULL, ROUTER, SHOVEL
 from bench.shovel import Shovels
+from bench.steering import STOP
+from router.core.names import shard_queue
 
 SCRAPE_SECONDS: Final = 5.0
+READY_SECONDS: Final = 30.0
+PACK: Final = Path(next(iter(schemas.__path__))) / "v3"
+MODULES: Final = {
+    NULL: "bench.rivals.null",
+    AIORMQ: "bench.rivals.plain_aiormq",
+    AIO_PIKA: "bench.rivals.plain_aio_pika",
+    FASTSTREAM: "bench.rivals.faststream_checking",
+}
 
 
 class Forwarder(ABC):
@@ -128,3 +142,54 @@ class ShovelForwarder(Forwarder):
 
     def stop(self) -> None:
         self._shovels.stop()
+
+
+class RivalForwarder(Forwarder):
+    """A program of `bench.rivals`: as many processes as the router has workers, the shards dealt out among them."""
+
+    def __init__(self, name: str, hub: BenchHub, lines: Sequence[Line], folder: Path) -> None:
+        self.name = name
+        self._folder = folder
+        topology, workers = hub.config.topology, hub.config.workers
+        queues = [shard_queue(shard) for shard in range(topology.shards)]
+        count = min(workers.count or len(os.sched_getaffinity(0)), len(queues))
+        inboxes = {line.keys[kind]: line.inboxes[kind] for line in lines for kind in line.keys}
+        self._jobs = [
+            ForwardJob(hub.target, tuple(queues[first::count]), inboxes, workers.prefetch, str(PACK))
+            for first in range(count)
+        ]
+        self._processes: list[LoadProcess] = []
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.end()
+        self._processes.clear()
+
+    def start(self) -> None:
+        for index, job in enumerate(self._jobs):
+            errors = self._folder / f"{self.name}-{index}.stderr"
+            self._processes.append(LoadProcess(MODULES[self.name], job, errors))
+
+    def wait_ready(self) -> None:
+        if not wait_quietly(self._connected, READY_SECONDS):
+            raise LoadError(f"{self.name} is not connected in {READY_SECONDS:.0f} s")
+
+    def _connected(self) -> bool:
+        self.check()
+        return all(process.counts["connected"] for process in self._processes)
+
+    def check(self) -> None:
+        for process in self._processes:
+            process.check()
+
+    def pids(self) -> tuple[int, ...]:
+        return tuple(process.pid for process in self._processes)
+
+    def rss_bytes(self) -> tuple[int, ...]:
+        return tuple(peak_rss_bytes(pid) for pid in self.pids())
+
+    def stop(self) -> None:
+        for process in self._processes:
+            process.say(STOP)
+        if not all(process.wait_done(READY_SECONDS) for process in self._processes):
+            raise LoadError(f"{self.name} does not end")

@@ -76,6 +76,17 @@ class ReadJob(Struct, frozen=True):
     parked_max: int = 10_000
 
 
+class ForwardJob(Struct, frozen=True):
+    """For a rival in `bench.rivals`: the queues to empty, and for each routing key the inbox of what came with it."""
+
+    target: Target
+    queues: tuple[str, ...]
+    inboxes: Mapping[str, str]
+    prefetch: int
+    pack: str
+    """Folder of the model pack, for one that checks."""
+
+
 def lines_of(pairs: Sequence[tuple[Client, Client]]) -> tuple[Line, ...]:
     """The lines of (sender, recipient) pairs; a sender comes once."""
     return tuple(

@@ -33,9 +33,9 @@ class LiveBench:
     def __init__(self, cluster: LocalCluster, folder: Path, options: Options, say: Say) -> None:
         self._stage = Stage(cluster, folder, options, say)
 
-    def run(self, finished: Callable[[Round], None]) -> Result:
+    def run(self, finished: Callable[[Round], None], command: str = "run") -> Result:
         """All rounds; `finished` gets each as it ends. Raises what its parts raise: none is tried again."""
-        return self._stage.play("run", self._round, finished)
+        return self._stage.play(command, self._round, finished)
 
     def _round(self, number: int, forwarder: Forwarder) -> Round:
         self._stage.say(f"round {number} {forwarder.name}: starting")

@@ -21,7 +21,12 @@ SHOVEL: Final = "shovel"
 """The broker's shovel through Erlang messages inside the node: the fastest there is."""
 SHOVEL_TCP: Final = "shovel-tcp"
 """The broker's shovel through AMQP on loopback, as the router's own connections."""
-FORWARDERS: Final = (ROUTER, SHOVEL, SHOVEL_TCP)
+NULL: Final = "null"
+"""A forwarder on the hub's own lane that does nothing else."""
+AIORMQ, AIO_PIKA, FASTSTREAM = "aiormq", "aio-pika", "faststream"
+"""What other libraries make of it: two that check nothing, and FastStream with fastjsonschema."""
+RIVALS: Final = (NULL, AIORMQ, AIO_PIKA, FASTSTREAM)
+FORWARDERS: Final = (ROUTER, SHOVEL, SHOVEL_TCP, *RIVALS)
 MICRO: Final = 1e6
 MIB: Final = 1024 * 1024
 
@@ -132,9 +137,16 @@ class Result(Struct, frozen=True, kw_only=True):
     @property
     def faults(self) -> tuple[str, ...]:
         """Broken promises of the router's rounds; and of the shovel's, which would mean a broken bench."""
-        return tuple(
-            f"{each.forwarder} round {each.number}: {fault}" for each in self.rounds for fault in each.verdict.faults
-        )
+        return tuple(fault for each in self.rounds if each.forwarder not in RIVALS for fault in _faults(each))
+
+    @property
+    def rivals_faults(self) -> tuple[str, ...]:
+        """What rivals lost, copied or mixed up: nobody promised otherwise, but their rates are worth less."""
+        return tuple(fault for each in self.rounds if each.forwarder in RIVALS for fault in _faults(each))
+
+
+def _faults(each: Round) -> tuple[str, ...]:
+    return tuple(f"{each.forwarder} round {each.number}: {fault}" for fault in each.verdict.faults)
 
 
 def write(result: Result, folder: Path) -> Path:

@@ -120,7 +120,7 @@ class LoadRun:
         """Start sending; back when every load client has connected once. Raises LoadError."""
         if self._read_live:
             self._start_reading()
-        self._sending = LoadProcess("bench.load", self._send)
+        self._sending = LoadProcess("bench.load", self._send, self.journals[0].with_suffix(".sent.stderr"))
         self._until(
             "senders did not connect",
             lambda: self.progress().senders_connected == len(self._clients) or self.progress().confirmed > 0,
@@ -216,7 +216,7 @@ class LoadRun:
     # ---- inside ----------------------------------------------------------------------------------
 
     def _start_reading(self) -> None:
-        self._reading = LoadProcess("bench.recipients", self._read)
+        self._reading = LoadProcess("bench.recipients", self._read, self.journals[1].with_suffix(".read.stderr"))
         self._until(
             "recipients did not connect",
             lambda: self.progress().recipients_connected == len(self._read.mailboxes),
@@ -237,10 +237,10 @@ class LoadRun:
 
     def _feed(self) -> None:
         """Tell the ledger what the journals have more: senders first, so that nothing looks like a stranger."""
-        for process in (self._sending, self._reading):
+        for process, journal in zip((self._sending, self._reading), self.journals, strict=True):
             if process is None:
                 continue
-            start = self._fed.get(process.journal, 0)
-            found = list(records(process.journal, start))
+            start = self._fed.get(journal, 0)
+            found = list(records(journal, start))
             feed(self._ledger, self._clients, self._inboxes, iter(found))
-            self._fed[process.journal] = start + len(found) * RECORD_BYTES
+            self._fed[journal] = start + len(found) * RECORD_BYTES

@@ -5,18 +5,18 @@ Law: what is asked for is in the result, and what was made is removed.
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from bench.bodies import Bodies, parse_mix
 from bench.child import LoadError
-from bench.forwarders import Forwarder, RouterForwarder, ShovelForwarder
+from bench.forwarders import Forwarder, RivalForwarder, RouterForwarder, ShovelForwarder
 from bench.hub import MARKER_INBOX, MIB, BenchHub, make_clients, make_markers
 from bench.hub_queues import depths, hub_is_idle
-from bench.job import lines_of, ring
+from bench.job import Line, lines_of, ring
 from bench.procstat import cpu_seconds, describe_machine, load_average, yardstick_us
-from bench.results import ROUTER, SHOVEL, SHOVEL_TCP, Options, Result, Round
+from bench.results import RIVALS, ROUTER, SHOVEL, SHOVEL_TCP, Options, Result, Round
 from bench.run import IDLE_LOOKS, IDLE_SECONDS
 from bench.shovel import Shovels
 from deploy.local import LocalCluster
@@ -102,10 +102,14 @@ class Stage:
         shovels = Shovels(self.hub, lines, self.options.prefetch)
         if {SHOVEL, SHOVEL_TCP} & set(self.options.forwarders):
             shovels.prepare()
-        return [self._forwarder(name, shovels) for name in self.options.forwarders]
+        return [self._forwarder(name, lines, shovels) for name in self.options.forwarders]
 
-    def _forwarder(self, name: str, shovels: Shovels) -> Forwarder:
-        return RouterForwarder(self.hub, self.folder) if name == ROUTER else ShovelForwarder(name, shovels)
+    def _forwarder(self, name: str, lines: Sequence[Line], shovels: Shovels) -> Forwarder:
+        if name == ROUTER:
+            return RouterForwarder(self.hub, self.folder)
+        if name in RIVALS:
+            return RivalForwarder(name, self.hub, lines, self.folder)
+        return ShovelForwarder(name, shovels)
 
     # ---- what a round needs ----------------------------------------------------------------------
 

@@ -97,6 +97,8 @@ def summary(result: Result) -> Iterable[str]:
     for forwarder in FORWARDERS[1:]:
         if result.of(ROUTER) and result.of(forwarder):
             yield f"router / {forwarder}: {result.ratio(forwarder)}"
+    if result.rivals_faults:
+        yield f"rivals: {'; '.join(result.rivals_faults)}"
     yield "kept: nothing lost, unmarked or out of order" if not result.faults else f"BROKEN: {'; '.join(result.faults)}"
 
 

@@ -47,6 +47,17 @@ def content_schema(pack: Path, manifest: Manifest, case: UseCase) -> Schema:
     }
 
 
+def message_schema(pack: Path, manifest: Manifest, case: UseCase) -> Schema:
+    """One schema of whole messages, envelope included, of this use case."""
+    schema = content_schema(pack, manifest, case)
+    definitions = schema["definitions"]
+    return {
+        "$schema": schema["$schema"],
+        "definitions": definitions,
+        "$ref": f"#/definitions/{manifest.envelope.file}",
+    }
+
+
 def _read(pack: Path, file: str) -> Schema:
     """A schema with its code lists inside, to be one of the definitions of another."""
     schema: Schema = _within(json.loads((pack / file).read_bytes()), file, pack)

@@ -11,8 +11,7 @@ import typer
 
 import router.cli
 
-
-NOT_COMMANDS = ("app", "fail", "files", "bench_ground")
+NOT_COMMANDS = ("app", "fail", "files", "bench_ground", "bench_series")
 """What the commands of this folder share."""
 
 

@@ -1,27 +1,33 @@
 """`hubex bench`: loads on a private broker, and what they say about the hub."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from router.cli.bench_ground import bench, checked_mix, finish
+from router.cli.bench_ground import (
+    DEFAULT_RESULTS,
+    Clients,
+    Cluster,
+    Mix,
+    Prefetch,
+    Rate,
+    Results,
+    Seed,
+    Shards,
+    Workers,
+    bench,
+    checked_mix,
+    finish,
+)
+from router.cli.bench_series import compare
 from router.cli.fail import fail
 
-DEFAULT_RESULTS = Path("bench/results")
 DEFAULT_MESSAGES, DRAIN_ROUNDS = 50_000, 5
 
 Messages = Annotated[int, typer.Option(min=0, max=2_000_000, help="Messages measured in each round; 0: 50000.")]
 Seconds = Annotated[float, typer.Option(min=0, max=86_400, help="Measured time of a load, instead of a number.")]
-Rate = Annotated[float, typer.Option(min=0, max=1e6, help="Messages due a second; 0: as fast as confirms come.")]
 Prefill = Annotated[bool, typer.Option("--prefill", help="Fill the shards first, then drain them, without a load.")]
 Rounds = Annotated[int, typer.Option(min=0, max=50, help="Rounds, each with every forwarder; 0: 5 drains or 1 load.")]
-Clients = Annotated[int, typer.Option(min=2, max=500, help="Clients, each sending to the next.")]
-Workers = Annotated[int, typer.Option(min=0, max=64, help="Worker processes; 0: one a core.")]
-Shards = Annotated[int, typer.Option(min=1, max=64, help="Dispatch queues.")]
-Prefetch = Annotated[int, typer.Option(min=1, max=2000, help="Unsettled messages a shard, router and shovel alike.")]
-Seed = Annotated[int, typer.Option(help="Of the bodies: the same seed gives the same messages.")]
-Mix = Annotated[str, typer.Option(help="rc-eda (3.3 KB, the headline), first, all, or sample=weight,...")]
 InvalidShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the messages that must be refused.")]
 XmlShare = Annotated[float, typer.Option(min=0, max=1, help="Share of the clients that read XML.")]
 RunUp = Annotated[int, typer.Option(min=-1, help="Messages before the measure begins; -1: a tenth.")]
@@ -32,16 +38,13 @@ Against = Annotated[
         "if not given, both for a drain and none for a load."
     ),
 ]
-Results = Annotated[Path, typer.Option(help="Where the result file goes.")]
-Cluster = Annotated[str, typer.Option(help="A local cluster that is kept, by name; else one is made and removed.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command group `bench` to `app`."""
     group = typer.Typer(no_args_is_help=True, help="Measure the hub on a private broker on this machine.")
-    # With one command alone, typer would drop its name.
-    group.callback()(lambda: None)
-    group.command("run")(run)
+    for command in (run, compare):
+        group.command(command.__name__)(command)
     app.add_typer(group, name="bench")
 
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,7 +16,18 @@ from router.cli.fail import fail
 if TYPE_CHECKING:
     from bench.results import Result, Round
 
+DEFAULT_RESULTS = Path("bench/results")
 BAR_WIDTH: Final = 24
+
+Rate = Annotated[float, typer.Option(min=0, max=1e6, help="Messages due a second; 0: as fast as confirms come.")]
+Clients = Annotated[int, typer.Option(min=2, max=500, help="Clients, each sending to the next.")]
+Workers = Annotated[int, typer.Option(min=0, max=64, help="Worker processes; 0: one a core.")]
+Shards = Annotated[int, typer.Option(min=1, max=64, help="Dispatch queues.")]
+Prefetch = Annotated[int, typer.Option(min=1, max=2000, help="Unsettled messages a shard, for every forwarder alike.")]
+Seed = Annotated[int, typer.Option(help="Of the bodies: the same seed gives the same messages.")]
+Mix = Annotated[str, typer.Option(help="rc-eda (3.3 KB, the headline), first, all, or sample=weight,...")]
+Results = Annotated[Path, typer.Option(help="Where the result file goes.")]
+Cluster = Annotated[str, typer.Option(help="A local cluster that is kept, by name; else one is made and removed.")]
 
 
 class Console:

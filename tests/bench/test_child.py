@@ -30,7 +30,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., LoadProcess]]:
     started: list[LoadProcess] = []
 
     def make(**options: Any) -> LoadProcess:
-        started.append(LoadProcess("tests.bench.obedient", job(tmp_path, **options)))
+        started.append(LoadProcess("tests.bench.obedient", job(tmp_path, **options), tmp_path / "stderr"))
         return started[-1]
 
     yield make

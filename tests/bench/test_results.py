@@ -7,7 +7,7 @@ import pytest
 
 from bench.ledger import Ledger, Verdict
 from bench.procstat import Machine
-from bench.results import ROUTER, SHOVEL, Options, Result, Round, Spread, write
+from bench.results import NULL, ROUTER, SHOVEL, Options, Result, Round, Spread, write
 from bench.tables import row, summary, table
 
 MACHINE = Machine("A CPU", 2, 2**34, "6.1", "3.11.7", {"aiormq": "7.2"}, {"rabbitmq": "3.10.8", "erlang": "25"})
@@ -80,6 +80,12 @@ def test_a_broken_promise_is_named_with_its_round() -> None:
     bad = a_result(a_round(1, ROUTER, 1.0), a_round(1, SHOVEL, 1.0), a_round(2, ROUTER, 1.0, lost=3))
     assert bad.faults == ("router round 2: lost=3",)
     assert "BROKEN: router round 2: lost=3" in list(summary(bad))
+
+
+def test_what_a_rival_loses_is_told_and_breaks_no_promise() -> None:
+    beside = a_result(a_round(1, ROUTER, 1.0), a_round(1, NULL, 1.0, lost=2))
+    assert beside.faults == () and beside.rivals_faults == ("null round 1: lost=2",)
+    assert "rivals: null round 1: lost=2" in list(summary(beside))
 
 
 def test_a_result_is_a_file_that_can_be_read_again(tmp_path: Path) -> None:
