@@ -18,7 +18,8 @@ from msgspec import Struct
 PROC: Final = Path("/proc")
 TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 PACKAGES: Final = (
-    "aio-pika", "aiormq", "fastjsonschema", "faststream", "hdrhistogram", "hubex", "msgspec", "orjson", "pamqp", "prometheus-client", "typer", "uvloop",
+    "aio-pika", "aiormq", "fastjsonschema", "faststream", "hdrhistogram", "hubex",
+    "msgspec", "orjson", "pamqp", "prometheus-client", "typer", "uvloop",
 )  # fmt: skip
 
 

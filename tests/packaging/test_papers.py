@@ -23,7 +23,7 @@ def _entries(lock: str) -> dict[str, tuple[str, frozenset[str]]]:
 
 
 def _names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[=<>~! ]", requirement)[0] for requirement in requirements}
+    return {re.split(r"[=<>~! \[]", requirement)[0] for requirement in requirements}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
