@@ -145,11 +145,24 @@ class Result(Struct, frozen=True, kw_only=True):
         return tuple(fault for each in self.rounds if each.forwarder in RIVALS for fault in _faults(each))
 
 
+class Sweep(Struct, frozen=True, kw_only=True):
+    """The results of one drain bench for each point of a sweep."""
+
+    command: str
+    started: str
+    results: tuple[Result, ...]
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Broken promises of any point."""
+        return tuple(fault for result in self.results for fault in result.faults)
+
+
 def _faults(each: Round) -> tuple[str, ...]:
     return tuple(f"{each.forwarder} round {each.number}: {fault}" for fault in each.verdict.faults)
 
 
-def write(result: Result, folder: Path) -> Path:
+def write(result: Result | Sweep, folder: Path) -> Path:
     """A file of its own for each run, named by its time. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{result.command}.json"

@@ -1,4 +1,4 @@
-"""`hubex bench compare`: the router beside all others that could do a part of its work."""
+"""`hubex bench compare` and `sweep`: the router beside all that could do a part of its work, and beside itself."""
 
 from importlib.util import find_spec
 from typing import Annotated
@@ -26,6 +26,7 @@ Messages = Annotated[int, typer.Option(min=100, max=2_000_000, help="Messages me
 Seconds = Annotated[float, typer.Option(min=1, max=86_400, help="With --rate: measured time of each load.")]
 Rounds = Annotated[int, typer.Option(min=1, max=50, help="Rounds, each with every forwarder.")]
 Forwarders = Annotated[str, typer.Option(help="Some of them only, with commas between; all if not given.")]
+Many = Annotated[str, typer.Option(help="Values, with commas between.")]
 
 
 def compare(
@@ -79,3 +80,57 @@ def compare(
         kind = LiveBench if rate else DrainBench
         result = kind(broker, folder, options, console).run(console.finished, "compare")
     finish(result, results)
+
+
+def sweep(
+    workers: Many = "1,2",
+    prefetch: Many = "32,64,128,256,512",
+    shards: Many = "8",
+    messages: Messages = 20_000,
+    rounds: Rounds = 3,
+    clients: Clients = 50,
+    seed: Seed = 1,
+    mix: Mix = "rc-eda",
+    results: Results = DEFAULT_RESULTS,
+    cluster: Cluster = "",
+) -> None:
+    """Drain the same backlog by the router at every combination of workers, prefetch and shards; print the curve
+    as a table for bench/README.md.
+
+    Exit code 1 when a message was lost, came twice without a mark, or out of order at any point.
+    """
+    from bench.results import ROUTER, Options, write
+
+    options = Options(
+        messages=messages,
+        run_up=messages // 10,
+        rounds=rounds,
+        clients=clients,
+        workers=0,
+        shards=0,
+        prefetch=0,
+        seed=seed,
+        mix=checked_mix("sweep", mix),
+        forwarders=(ROUTER,),
+    )
+    axes = _values("workers", workers, 64), _values("prefetch", prefetch, 2000), _values("shards", shards, 64)
+    with bench("sweep", cluster) as (broker, folder, console):
+        from bench.sweep import combinations, markdown
+        from bench.sweep import sweep as sweep_points
+
+        found = sweep_points(broker, folder, combinations(options, *axes), console, console.finished)
+        path = write(found, results)
+    for line in markdown(found):
+        typer.echo(line)
+    machine = found.results[0].machine
+    typer.echo(f"machine: {machine.cpu_model}, {machine.cores} cores, load before {found.results[0].load_before:.2f}")
+    typer.echo(f"written: {path}")
+    raise typer.Exit(1 if found.faults else 0)
+
+
+def _values(name: str, text: str, most: int) -> list[int]:
+    """The numbers of one axis; else the command's end."""
+    values = [int(part) for part in text.split(",") if part.isascii() and part.isdigit() and 1 <= int(part) <= most]
+    if len(values) != len(text.split(",")):
+        fail(f"bench sweep: --{name} is a list of numbers from 1 to {most}, with commas between, not {text!r}")
+    return values

@@ -26,6 +26,8 @@ HUBEX = (sys.executable, "-c", "from router.cli.app import main; main()", "bench
             "hubex: bench run: a mix is one of rc-eda, first, all or sample=weight",
         ),
         (["compare", "--forwarders", "null,me"], "hubex: bench compare: there is no me; there are router, shovel"),
+        (["sweep", "--prefetch", "64,x"], "hubex: bench sweep: --prefetch is a list of numbers from 1 to 2000"),
+        (["sweep", "--workers", "0"], "hubex: bench sweep: --workers is a list of numbers from 1 to 64"),
         (["compare", "--mix", "nothing=x"], "hubex: bench compare: a mix is one of"),
     ],
 )
