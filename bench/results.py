@@ -158,11 +158,30 @@ class Sweep(Struct, frozen=True, kw_only=True):
         return tuple(fault for result in self.results for fault in result.faults)
 
 
+class Sample(Struct, frozen=True):
+    """One process of the router at one moment of a soak. Seconds since its first load began."""
+
+    seconds: float
+    pid: int
+    rss_bytes: int
+    descriptors: int
+
+
+class Soak(Struct, frozen=True, kw_only=True):
+    """The loads of a soak, one round a segment, and what the router's processes were like meanwhile."""
+
+    command: str
+    result: Result
+    samples: tuple[Sample, ...]
+    growing: tuple[str, ...]
+    """What grew, or did not live through it."""
+
+
 def _faults(each: Round) -> tuple[str, ...]:
     return tuple(f"{each.forwarder} round {each.number}: {fault}" for fault in each.verdict.faults)
 
 
-def write(result: Result | Sweep, folder: Path) -> Path:
+def write(result: Result | Sweep | Soak, folder: Path) -> Path:
     """A file of its own for each run, named by its time. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{result.command}.json"

@@ -78,7 +78,7 @@ class Stage:
             command=command,
             started=started,
             options=self.options,
-            body_bytes_mean=self._body_bytes(),
+            body_bytes_mean=self.body_bytes(),
             machine=machine,
             load_before=load_before,
             rounds=tuple(rounds),
@@ -137,7 +137,8 @@ class Stage:
         sender, recipient = self.pairs[0]
         return yardstick_us(self.bodies.message(0, sender.id, recipient.id, 1).body)
 
-    def _body_bytes(self) -> float:
+    def body_bytes(self) -> float:
+        """The mean of all different bodies."""
         sender, recipient = self.pairs[0]
         count = len(self.bodies.templates)
         return sum(len(self.bodies.message(0, sender.id, recipient.id, n).body) for n in range(count)) / count

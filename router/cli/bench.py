@@ -19,7 +19,7 @@ from router.cli.bench_ground import (
     checked_mix,
     finish,
 )
-from router.cli.bench_series import compare, sweep
+from router.cli.bench_series import compare, soak, sweep
 from router.cli.fail import fail
 
 DEFAULT_MESSAGES, DRAIN_ROUNDS = 50_000, 5
@@ -43,7 +43,7 @@ Against = Annotated[
 def register(app: typer.Typer) -> None:
     """Adds the command group `bench` to `app`."""
     group = typer.Typer(no_args_is_help=True, help="Measure the hub on a private broker on this machine.")
-    for command in (run, compare, sweep):
+    for command in (run, compare, sweep, soak):
         group.command(command.__name__)(command)
     app.add_typer(group, name="bench")
 

@@ -1,4 +1,4 @@
-"""`hubex bench compare` and `sweep`: the router beside all that could do a part of its work, and beside itself."""
+"""`hubex bench compare`, `sweep` and `soak`: the router beside others, beside itself, and for hours."""
 
 from importlib.util import find_spec
 from typing import Annotated
@@ -26,6 +26,8 @@ Messages = Annotated[int, typer.Option(min=100, max=2_000_000, help="Messages me
 Seconds = Annotated[float, typer.Option(min=1, max=86_400, help="With --rate: measured time of each load.")]
 Rounds = Annotated[int, typer.Option(min=1, max=50, help="Rounds, each with every forwarder.")]
 Forwarders = Annotated[str, typer.Option(help="Some of them only, with commas between; all if not given.")]
+Hours = Annotated[float, typer.Option(min=0.005, max=240, help="How long.")]
+SoakRate = Annotated[float, typer.Option(min=1, max=1e6, help="Messages due a second.")]
 Many = Annotated[str, typer.Option(help="Values, with commas between.")]
 
 
@@ -134,3 +136,49 @@ def _values(name: str, text: str, most: int) -> list[int]:
     if len(values) != len(text.split(",")):
         fail(f"bench sweep: --{name} is a list of numbers from 1 to {most}, with commas between, not {text!r}")
     return values
+
+
+def soak(
+    rate: SoakRate = 300.0,
+    hours: Hours = 1.0,
+    clients: Clients = 50,
+    workers: Workers = 0,
+    shards: Shards = 8,
+    prefetch: Prefetch = 256,
+    seed: Seed = 1,
+    mix: Mix = "rc-eda",
+    results: Results = DEFAULT_RESULTS,
+    cluster: Cluster = "",
+) -> None:
+    """Hours of load at a rate on one router: its memory and descriptors over time, in segments of five minutes.
+
+    Exit code 1 when a process of the router grows (by a line through the samples, more than 5 % and 2 MiB, or
+    2 descriptors, over the whole time) or is restarted, and when a promise was broken.
+    """
+    from bench.results import ROUTER, Options, write
+    from bench.tables import LATENCY_HEADING, latency_rows, row, summary, table
+
+    options = Options(
+        messages=0,
+        run_up=0,
+        rounds=1,
+        clients=clients,
+        workers=workers,
+        shards=shards,
+        prefetch=prefetch,
+        seed=seed,
+        mix=checked_mix("soak", mix),
+        forwarders=(ROUTER,),
+        live=True,
+        rate=rate,
+    )
+    with bench("soak", cluster) as (broker, folder, console):
+        from bench.soak import soak as soak_router
+
+        found = soak_router(broker, folder, options, hours * 3600, console, console.finished)
+        path = write(found, results)
+    typer.echo("\n" + table([row(each) for each in found.result.rounds]))
+    typer.echo("\n" + table(latency_rows(found.result.rounds), LATENCY_HEADING))
+    for line in (*summary(found.result), *(found.growing or ("no process of the router grows",)), f"written: {path}"):
+        typer.echo(line)
+    raise typer.Exit(1 if found.growing or found.result.faults else 0)
