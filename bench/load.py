@@ -21,8 +21,7 @@ from bench.steering import END, STATUS_SECONDS, STOP, Steering, main, tell
 from router.core.errors import BrokerError
 from router.core.names import ENTRANCE
 
-TICK_SECONDS: Final = 0.001
-"""What comes due is sent at the next tick: so much of a latency is the load's own."""
+TICK_SECONDS: Final = 0.001  # what comes due is sent at the next tick: so much of a latency is the load's own
 ENDLESS: Final = 1 << 62
 BACK_OFF_SECONDS: Final = (0.1, 0.2, 0.5, 1.0)
 NACK_PAUSE_SECONDS: Final = 0.2

@@ -6,7 +6,7 @@ from bench.amqp import Address
 from bench.bodies import HEADLINE
 from bench.hub import MARKER_INBOX, make_clients, make_markers
 from bench.job import ReadJob, SendJob, Target, inboxes_of, lines_of, mailboxes_of, ring
-from router.core.directory import Client, Directory, Naming, faults_of
+from router.core.directory import Client, Directory, Format, Naming, faults_of
 from router.core.shards import shard_of
 
 A, B = Client("fr.health.a"), Client("fr.health.b", naming=Naming.FLAT)
@@ -42,6 +42,16 @@ def test_bench_clients_fit_a_directory_and_markers_cover_every_shard() -> None:
     everybody = [*make_clients(200), *markers, Client(MARKER_INBOX)]
     assert faults_of(everybody) == ()
     assert len(Directory(everybody, "bench")) == len(everybody)
+
+
+def test_a_share_of_the_clients_reads_xml_and_what_goes_to_them_is_not_compared() -> None:
+    assert [sum(c.wire_format is Format.XML for c in make_clients(10, share)) for share in (0.0, 0.3, 1.0)] == [
+        0,
+        3,
+        10,
+    ]
+    lines = lines_of(ring(make_clients(4, 0.5)))
+    assert [line.converted for line in lines] == [True, False, True, False]
 
 
 def test_jobs_survive_their_way_to_a_process() -> None:

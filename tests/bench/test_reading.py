@@ -3,6 +3,7 @@
 import pytest
 
 from bench.bodies import INVALID, MIXES, Bodies, spoil
+from bench.forwarders import PACK
 from bench.reading import MARKED, fingerprint, read
 from router.core.names import (
     HEADER_FIRST_SEEN,
@@ -13,6 +14,7 @@ from router.core.names import (
 from router.core.properties import entry
 from router.core.refusals import Code
 from router.core.report import report_body, report_id
+from validators import load_pack
 
 A, B = "fr.health.bench.c01", "fr.health.bench.c02"
 BODIES = Bodies(1, 1_800_000_000.0, MIXES["all"], count=300)
@@ -29,6 +31,16 @@ def test_every_shape_gives_its_client_and_number() -> None:
         arrival = read(b"", BODIES.message(0, A, B, number).body)
         assert arrival is not None
         assert (arrival.client, arrival.number, arrival.status_code, arrival.marked) == (A, number, 0, False)
+
+
+def test_converted_messages_and_reports_are_read_alike() -> None:
+    pack = load_pack(PACK)
+    for number in range(30):
+        arrival = read(b"", pack.xml.write_message(BODIES.message(0, A, B, number).body))
+        assert arrival is not None and (arrival.client, arrival.number, arrival.status_code) == (A, number, 0)
+    report = report_body(A, Code.INVALID_MESSAGE, "cause", f"{A}_77", report_id(b"x", "key", 1.0), 1.0)
+    arrival = read(b"", pack.xml.write_message(report))
+    assert arrival is not None and (arrival.client, arrival.number, arrival.status_code) == (A, 77, 300)
 
 
 def test_a_digest_is_the_body_s() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.drain import DrainBench
 from bench.latency import REPORT
 from bench.live import LiveBench
-from bench.results import FASTSTREAM, NULL, RIVALS, ROUTER, SHOVEL, Options, Round
+from bench.results import NULL, RIVALS, ROUTER, SHOVEL, Options, Round
 from deploy.local import LocalCluster
 from tests.conftest import Scale
 
@@ -56,7 +56,7 @@ def test_a_load_at_a_rate_has_latencies_by_format_and_of_reports(cluster: LocalC
 
 
 def test_rivals_move_the_same_messages(cluster: LocalCluster, tmp_path: Path, scale: Scale) -> None:
-    chosen = (NULL, FASTSTREAM) if scale(2, 4) == 2 else RIVALS
+    chosen = RIVALS[: scale(1, len(RIVALS))]
     options = Options(
         messages=300, run_up=16, rounds=1, clients=4, workers=2, shards=4, prefetch=50, seed=1, mix="first",
         forwarders=chosen,
@@ -68,5 +68,4 @@ def test_rivals_move_the_same_messages(cluster: LocalCluster, tmp_path: Path, sc
         assert verdict.confirmed == verdict.delivered == 300 and verdict.lost == verdict.unmarked_duplicates == 0
         assert all(size > 10e6 for size in each.workers_rss_bytes)
         assert len(each.workers_rss_bytes) == 2
-    assert result.rounds[0].verdict.in_order, "the null forwarder keeps order"
-    assert result.rounds[-1].cpu_seconds > 0
+    assert chosen[0] == NULL and result.rounds[0].verdict.in_order, "the null forwarder keeps order"
