@@ -54,9 +54,10 @@ def test_a_stopped_recipient(hub: Hub, receivers: Receivers) -> None:
     s.close()  # it was there, and is gone
     payload = a.send(a.message(s))
     for receiver in ("pager", "partners"):
-        check(receivers.wait(receiver, name, "firing"), name, "critical", vhost=hub.vhost, queue=inbox)
+        alert = receivers.wait(receiver, name, "firing", vhost=hub.vhost, queue=inbox)
+        check(alert, name, "critical", vhost=hub.vhost, queue=inbox)
     s.receives(payload)
-    receivers.wait("pager", name, "resolved")
+    receivers.wait("pager", name, "resolved", vhost=hub.vhost, queue=inbox)
 
 
 def test_a_parked_message(hub: Hub, receivers: Receivers) -> None:
@@ -64,15 +65,15 @@ def test_a_parked_message(hub: Hub, receivers: Receivers) -> None:
     persistent = Properties(content_type="application/json", delivery_mode=2)
     hub.admin.publish("hubsante", "fr.fire.nobody.out.message", encoded(a.message(A)), persistent)
     assert hub.admin.confirm()
-    check(receivers.wait("hub", "HubMessageParked", "firing"), "HubMessageParked", "warning", vhost=hub.vhost)
-    check(receivers.wait("partners", "HubUnknownKey", "firing"), "HubUnknownKey", "warning", vhost=hub.vhost)
+    for receiver, name in (("hub", "HubMessageParked"), ("partners", "HubUnknownKey")):
+        check(receivers.wait(receiver, name, "firing", vhost=hub.vhost), name, "warning", vhost=hub.vhost)
     mail = receivers.wait_mail("exploitation@hub.example", "HubMessageParked")
     assert f"{RUNBOOKS}#hubmessageparked" in mail
     listed = hub.hubex("parked", "list", "--config", str(hub.config)).stdout
     (parked,) = (line.split()[0] for line in listed.splitlines() if "unknown_key" in line)
     dropped = hub.hubex("parked", "drop", parked, "--config", str(hub.config))
     assert dropped.returncode == 0, dropped.stderr
-    receivers.wait("hub", "HubMessageParked", "resolved")
+    receivers.wait("hub", "HubMessageParked", "resolved", vhost=hub.vhost)
 
 
 def test_workers_killed_for_good(hub: Hub, receivers: Receivers) -> None:

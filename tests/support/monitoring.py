@@ -75,14 +75,16 @@ class Receivers:
         assert part is not None
         return str(part.get_content())
 
-    def wait(self, receiver: str, alert: str, status: str) -> Alert:
-        """The first post about an alert to a receiver, waited for."""
+    def wait(self, receiver: str, alert: str, status: str, **labels: str) -> Alert:
+        """The first post about an alert with these labels to a receiver, waited for. The broker is shared: what other
+        tests left in vhosts of their own is alerted too."""
 
         def found() -> list[Alert]:
             return [
                 each
                 for each in list(self.alerts)
                 if (each["receiver"], each["labels"]["alertname"], each["status"]) == (receiver, alert, status)
+                and labels.items() <= each["labels"].items()
             ]
 
         return wait_until(f"{alert} {status} at {receiver}", found, PAGE_SECONDS)[0]
