@@ -61,7 +61,7 @@ def read_envelope(body: bytes, written_in: Format, pack: Pack) -> tuple[Envelope
 
 def _read_json(text: bytes, pack: Pack) -> Reading | Unread:
     quick = fast_read(text)
-    if quick is not None and is_json(text):
+    if quick is not None and is_json(text, quick[0].content):
         try:
             return Reading(*quick, *pack.judge(quick[0].content), text)
         except ContentFaults:
