@@ -130,7 +130,7 @@ class _Writer:
 
     def _matcher(self, pattern: str) -> str:
         name = self._matchers.setdefault(pattern, f"match_{len(self._matchers)}")
-        self.names[name] = re.compile(pattern).match
+        self.names[name] = re.compile(pattern.removeprefix(r"\A")).match  # which is at the start anyway
         return name
 
     def _variable(self) -> str:

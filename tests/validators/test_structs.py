@@ -155,6 +155,18 @@ def test_acceptor_without_a_usable_header() -> None:
     assert accept(content(b'{"b":{}}')) == ("B",)
 
 
+@pytest.mark.parametrize("spoiled", (b"\xff", b"\xc3", b"\xed\xa0\x80"))
+def test_bytes_that_are_not_utf8_are_refused_wherever_they_are(spoiled: bytes) -> None:
+    """The decoder looks into every byte, as long as no field is skipped: at each place of a message, by both."""
+    content = dumped(own_message()["content"])
+    for at in range(len(content)):
+        changed = content[:at] + spoiled + content[at + 1 :]
+        try:
+            changed.decode()
+        except UnicodeDecodeError:
+            assert pack()._accept(changed) is None and pack()._accept_listed(changed) is None, at
+
+
 # ---- nomenclatures -------------------------------------------------------------------------------
 
 
