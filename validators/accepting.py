@@ -5,6 +5,7 @@ costly there is none at all. What they do not take, the slow path judges (`linea
 backtracking too, but those of Python before 3.11.5 take texts that they should not.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from validators.ecma import Alt, Chars, End, Node, Ranges, Repeat, Seq, Start, overlap, parse, union
@@ -13,6 +14,7 @@ MAX_BACKTRACKING: Final = 64
 """How many ways a plain pattern may have to go wrong before it is left to the slow path."""
 
 
+@lru_cache(maxsize=1024)
 def accepting_pattern(pattern: str) -> str | None:
     """The `re` text, or None: only the slow path reads this one in bounded time. PatternError as `parse`."""
     tree = parse(pattern)

@@ -4,8 +4,8 @@ JSON and XML are two writings of one message: nothing is added, dropped or put i
 """
 
 from router.core.directory import Format
-from router.core.refusals import cause
-from validators import Pack, error_cause
+from router.core.refusals import cause, cause_of
+from validators import Pack
 from validators.xml import Unwritable
 
 JSON_TYPE, XML_TYPE = "application/json", "application/xml"
@@ -25,7 +25,7 @@ def converted(text: bytes, wanted: Format, pack: Pack, max_bytes: int) -> bytes:
     try:
         body = text if wanted is Format.JSON else pack.xml.write_message(text)
     except Unwritable as error:
-        raise NotConvertible(f"{error_cause(error.faults, 'fr')} / {error_cause(error.faults, 'en')}") from None
+        raise NotConvertible(cause_of(error.faults)) from None
     if len(body) > max_bytes:
         raise NotConvertible(cause("converted_too_large", limit=max_bytes))
     return body

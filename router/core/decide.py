@@ -13,10 +13,9 @@ from router.core import names
 from router.core.conversion import NotConvertible, converted
 from router.core.decisions import Decision, Discard, Facts, Forward, Park, Refuse, Retry
 from router.core.delivery import Delivery, Role
-from router.core.directory import Client, Format, KeyOwner
+from router.core.directory import Format, KeyOwner
 from router.core.envelope import Envelope, reference_id, scan_reference
 from router.core.origin import client_key, death, has_copies, is_transient, written_in
-from router.core.properties import Properties
 from router.core.reading import Unread, read, read_envelope
 from router.core.refusals import Code, cause, cut
 from router.core.rules import POISON_PARK_COUNT, Rules
@@ -63,28 +62,22 @@ def _from_shard(delivery: Delivery, rules: Rules, now: float) -> Decision:
     client = owner.client
     if delivery.exchange == names.ENTRANCE and not rules.topology.owns(client.id, delivery.shard):
         return Discard(names.REASON_MISROUTED_COPY, key, _NOTHING)
-    properties = delivery.properties
-    refused = _refused_unread(delivery, properties, rules, client)
-    if refused is not None:
-        code, text = refused
-        return Refuse(code, text, reference_id(delivery.body), client, key, _NOTHING)
-    form = written_in(properties, client)
-    assert form is not None  # `_refused_unread` refuses other types
-    return _read(delivery, form, rules, now, owner, key)
+    refused = _refused_unread(delivery, rules)
+    form = written_in(delivery.properties, client)
+    if refused is None and form is not None:
+        return _read(delivery, form, rules, now, owner, key)
+    code, text = refused or (Code.NOT_ALLOWED_CONTENT_TYPE, cause("content_type"))
+    return Refuse(code, text, reference_id(delivery.body), client, key, _NOTHING)
 
 
-def _refused_unread(
-    delivery: Delivery, properties: Properties | None, rules: Rules, client: Client
-) -> tuple[Code, str] | None:
-    """Checks that need no body, in order."""
-    if properties is None:
+def _refused_unread(delivery: Delivery, rules: Rules) -> tuple[Code, str] | None:
+    """Checks that need no body, in order; the content type comes after them."""
+    if delivery.properties is None:
         return Code.INVALID_MESSAGE, cause("properties")
     if has_copies(delivery):
         return Code.SENDER_INCONSISTENCY, cause("copies")
     if len(delivery.body) > rules.max_message_bytes:
         return Code.INVALID_MESSAGE, cause("too_large", limit=rules.max_message_bytes)
-    if written_in(properties, client) is None:
-        return Code.NOT_ALLOWED_CONTENT_TYPE, cause("content_type")
     return None
 
 

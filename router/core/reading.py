@@ -9,8 +9,8 @@ from msgspec import Struct, structs
 
 from router.core.directory import Format
 from router.core.envelope import Envelope, fast_read, is_json, reference_id, scan_reference, slow_read
-from router.core.refusals import Code, cause
-from validators import ContentFaults, Fault, Pack, error_cause
+from router.core.refusals import Code, cause, cause_of
+from validators import ContentFaults, Fault, Pack
 
 
 class Reading(Struct, frozen=True):
@@ -40,13 +40,13 @@ def read(body: bytes, written_in: Format, pack: Pack) -> Reading | Unread:
     try:
         mapped = pack.xml.read_message(body)
     except ContentFaults as refused:
-        return Unread(Code.INVALID_MESSAGE, _sentences(refused.faults), scan_reference(body), None)
+        return Unread(Code.INVALID_MESSAGE, cause_of(refused.faults), scan_reference(body), None)
     if not mapped.faults:
         found = _read_json(mapped.json, pack)
         if isinstance(found, Reading) and mapped.warnings:
             return structs.replace(found, warnings=(*mapped.warnings, *found.warnings))
         return found
-    return _refused(mapped.json, pack.all_faults(mapped))
+    return _refused(mapped.json, fast_read(mapped.json), pack.all_faults(mapped))
 
 
 def read_envelope(body: bytes, written_in: Format, pack: Pack) -> tuple[Envelope, float] | None:
@@ -68,17 +68,12 @@ def _read_json(text: bytes, pack: Pack) -> Reading | Unread:
             pass  # every fault is listed below
     faults = pack.check_message(text)
     if faults:
-        return _refused(text, faults)
+        return _refused(text, quick, faults)
     slow = slow_read(text)
     if slow is None:
         return Unread(Code.UNRECOGNIZED_MESSAGE_FORMAT, cause("unreadable"), reference_id(text), None)
     return Reading(*slow, *pack.judge(slow[0].content), text)
 
 
-def _refused(text: bytes, faults: Sequence[Fault]) -> Unread:
-    quick = fast_read(text)
-    return Unread(Code.INVALID_MESSAGE, _sentences(faults), reference_id(text), quick[0] if quick else None)
-
-
-def _sentences(faults: Sequence[Fault]) -> str:
-    return f"{error_cause(faults, 'fr')} / {error_cause(faults, 'en')}"
+def _refused(text: bytes, quick: tuple[Envelope, float] | None, faults: Sequence[Fault]) -> Unread:
+    return Unread(Code.INVALID_MESSAGE, cause_of(faults), reference_id(text), quick[0] if quick else None)

@@ -3,8 +3,11 @@
 A cause names fields, queues and rules, never a payload value but ids, which are cut to `MAX_ID_CHARACTERS`.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
+
+from validators import Fault, error_cause
 
 MAX_ID_CHARACTERS: Final = 256
 """Ids in logs, headers and causes are cut here: the models set no limit, a header and a log line need one."""
@@ -102,6 +105,11 @@ def cause(name: str, **facts: str | int) -> str:
     """The `errorCause` of a named refusal: French, then English after a slash."""
     french, english = _SENTENCES[name]
     return f"{french.format(**facts)} / {english.format(**facts)}"
+
+
+def cause_of(faults: Sequence[Fault]) -> str:
+    """The `errorCause` that tells what is wrong with a body: French, then English after a slash."""
+    return f"{error_cause(faults, 'fr')} / {error_cause(faults, 'en')}"
 
 
 def cut(identifier: str) -> str:
