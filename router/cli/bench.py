@@ -15,9 +15,8 @@ from router.cli.bench_ground import (
     Seed,
     Shards,
     Workers,
-    bench,
     checked_mix,
-    finish,
+    measure,
 )
 from router.cli.bench_series import compare, soak, sweep
 from router.cli.fail import fail
@@ -104,10 +103,4 @@ def run(
         invalid_share=invalid_share,
         xml_share=xml_share,
     )
-    with bench("run", cluster) as (broker, folder, console):
-        from bench.drain import DrainBench
-        from bench.live import LiveBench
-
-        kind = DrainBench if prefill else LiveBench
-        result = kind(broker, folder, options, console).run(console.finished)
-    finish(result, results)
+    measure("run", options, cluster, results)

@@ -14,7 +14,7 @@ from deploy.local import LocalCluster
 from router.cli.fail import fail
 
 if TYPE_CHECKING:
-    from bench.results import Result, Round
+    from bench.results import Options, Result, Round
 
 DEFAULT_RESULTS = Path("bench/results")
 BAR_WIDTH: Final = 24
@@ -108,7 +108,18 @@ def _running(name: str) -> Iterator[tuple[LocalCluster, Path]]:
         yield cluster, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=cluster.folder)))
 
 
-def finish(result: "Result", folder: Path) -> None:
+def measure(command: str, options: "Options", cluster: str, results: Path) -> None:
+    """A drain or a load, as the options say, and the end of the command."""
+    with bench(command, cluster) as (broker, folder, console):
+        from bench.drain import DrainBench
+        from bench.live import LiveBench
+
+        kind = LiveBench if options.live else DrainBench
+        result = kind(broker, folder, options, console).run(console.finished, command)
+    _finish(result, results)
+
+
+def _finish(result: "Result", folder: Path) -> None:
     """Show it, write it and its page into `folder`, and end the command: with 1 when a promise was broken."""
     from bench.results import write
     from bench.tables import LATENCY_HEADING, latency_rows, row, summary, table, write_plot

@@ -18,7 +18,7 @@ from router.cli.bench_ground import (
     Workers,
     bench,
     checked_mix,
-    finish,
+    measure,
 )
 from router.cli.fail import fail
 
@@ -75,13 +75,7 @@ def compare(
         seconds=seconds if rate else 0.0,
         rate=rate,
     )
-    with bench("compare", cluster) as (broker, folder, console):
-        from bench.drain import DrainBench
-        from bench.live import LiveBench
-
-        kind = LiveBench if rate else DrainBench
-        result = kind(broker, folder, options, console).run(console.finished, "compare")
-    finish(result, results)
+    measure("compare", options, cluster, results)
 
 
 def sweep(
