@@ -8,12 +8,11 @@ from lxml import etree
 
 from tests.support.hub import A2, PARTNER, A, B, Hub, S
 from tests.support.messages import Body, inner, message
-from tests.support.party import UNAVAILABLE, Party
+from tests.support.party import KIND_OF, UNAVAILABLE, Party
 
 pytest_plugins = ("tests.support.acceptance",)
 
 XML_TYPE = "application/xml"
-INBOX_OF = {"Report": "message", "Ack": "ack", "Error": "info"}
 EDXL = "urn:oasis:names:tc:emergency:EDXL:DE:2.0"
 
 
@@ -61,7 +60,7 @@ def test_01_json_for_a_client_in_xml(hub: Hub, kind: str) -> None:
     a, b = hub.party(A), hub.party(B)
     body = a.message(b, kind)
     a.send(body, headers={"x-mine": "kept"}, message_id="m-1", content_encoding="utf-8", priority=3)
-    arrived = b.take(INBOX_OF[kind])
+    arrived = b.take(KIND_OF[kind])
     same_message(body, arrived.body)
     properties = arrived.properties
     assert (properties.content_type, properties.content_encoding) == (XML_TYPE, "utf-8")
@@ -74,8 +73,8 @@ def test_01_json_for_a_client_in_xml(hub: Hub, kind: str) -> None:
 def test_02_xml_for_a_client_in_json(hub: Hub, kind: str) -> None:
     a, b = hub.party(A), hub.party(B)
     body = b.message(a, kind)
-    b.send(in_xml(hub, body), content_type=XML_TYPE, key=b.key(INBOX_OF[kind]))
-    arrived = a.take(INBOX_OF[kind])
+    b.send(in_xml(hub, body), content_type=XML_TYPE, key=b.key(KIND_OF[kind]))
+    arrived = a.take(KIND_OF[kind])
     assert json.loads(arrived.body) == body
     assert (arrived.properties.content_type, arrived.headers["x-hub-conversion"]) == ("application/json", "json")
     hub.quiet(a, b)

@@ -5,7 +5,6 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from deploy.local import LocalCluster
 from router.core.directory import Client
 from router.core.shards import TopologyVersion
 from router.settings.topology_file import write_topology
-from tests.support.hub import A2, CLIENTS, SHARDS, A, Hub, S, wait_until
+from tests.support.hub import A2, CLIENTS, SHARDS, A, Hub, S, removed_afterwards, wait_until
 from tests.support.load import Load
 from tests.support.messages import encoded
 from tests.support.party import error_of, is_marked
@@ -29,15 +28,6 @@ def _leave_nothing(cluster: LocalCluster, tmp_path_factory: pytest.TempPathFacto
     """The tests share a vhost, which is there as soon as one has applied its topology."""
     yield
     Hub(cluster, tmp_path_factory.mktemp("last"), vhost=VHOST).remove()
-
-
-@contextmanager
-def removed_afterwards(hub: Hub) -> Iterator[None]:
-    """For a vhost that is one test's own."""
-    try:
-        yield
-    finally:
-        hub.remove()
 
 
 def one_line(hub: Hub, *command: str, **environment: str) -> str:

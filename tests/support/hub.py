@@ -12,7 +12,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -342,3 +343,12 @@ class Hub:
 
 
 _ANY = {"message": "Report", "ack": "Ack", "info": "Error"}
+
+
+@contextmanager
+def removed_afterwards(hub: Hub) -> Iterator[None]:
+    """For a vhost that is one test's own."""
+    try:
+        yield
+    finally:
+        hub.remove()
