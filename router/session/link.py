@@ -44,6 +44,7 @@ class Link:
         self._lane = LaneTransport(self.inbound, on_events, on_writable, on_lost)
         self._url = url
         self._connection = aiormq.Connection(url, transport_factory=self._lane)
+        self._probing: AbstractChannel | None = None
 
     async def open(self) -> None:
         """Connect, log in, open the vhost. Raises BrokerError; a cancel leaves nothing open."""
@@ -76,21 +77,24 @@ class Link:
             place = f"{self._url.host}:{self._url.port}"
             raise BrokerError(f"no broker answers at {place}: {why}"[:MAX_WHY_CHARACTERS]) from error
 
-    async def channel(self, confirms: bool) -> AbstractChannel:
-        """A new channel, its hot frames taken by the lane. Raises BrokerError."""
+    async def channel(self, confirms: bool, timeout_seconds: float | None = RPC_TIMEOUT_SECONDS) -> AbstractChannel:
+        """A new channel, its hot frames taken by the lane. Raises BrokerError; with no timeout the caller bounds it."""
         async with broker_errors():
-            channel = await self._connection.channel(publisher_confirms=confirms, timeout=RPC_TIMEOUT_SECONDS)
+            channel = await self._connection.channel(publisher_confirms=confirms, timeout=timeout_seconds)
         self.inbound.take_channel(channel.number)
         return channel
 
     async def store_probe(self, exchange: str) -> None:
-        """Publish an empty persistent message and wait for its confirm, however long. Raises BrokerError."""
+        """Publish an empty persistent message and wait for its confirm, however long. Raises BrokerError.
+
+        Its channel is kept: a broker that blocks publishers answers neither an opening nor a closing.
+        """
         async with broker_errors():
-            channel = await self._connection.channel(timeout=RPC_TIMEOUT_SECONDS)
-            await channel.basic_publish(
+            if self._probing is None:
+                self._probing = await self._connection.channel()
+            await self._probing.basic_publish(
                 b"", exchange=exchange, mandatory=True, properties=Basic.Properties(delivery_mode=2)
             )
-            await channel.close()
 
     async def close_channel(self, channel: AbstractChannel) -> None:
         """Close without `basic.cancel` (DELIVERY.md 8, hand-over). Never raises but for a cancel."""

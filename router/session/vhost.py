@@ -9,7 +9,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 from yarl import URL
@@ -37,6 +37,8 @@ PROBE_SECONDS: Final = 5.0
 """Between two probes: an empty message that lives for a second, a few a minute for each worker."""
 PAIR_BACKOFF_SECONDS: Final = 1.0
 """Before a pair that failed alone subscribes again; a queue that is missing is asked for once a second."""
+
+T = TypeVar("T")
 
 
 class Settings(Struct, frozen=True):
@@ -183,18 +185,24 @@ class VhostSession:
         self._spawn(self._subscribe_standby())
 
     async def _prove_stored(self, link: Link) -> None:
-        """A publish to the hub's own probe queue must be confirmed before anything is subscribed (DELIVERY.md 4).
+        """A publish to the hub's own probe queue must be confirmed before anything is subscribed (DELIVERY.md 4)."""
+        silent = "the broker does not store: the probe was not confirmed"
+        await self._patiently(link.store_probe(PROBE), self._settings.confirm_timeout_seconds, silent)
 
-        While the broker blocks publishers the wait goes on: an alarm ends by itself, a reconnect would not end it.
+    async def _patiently(self, work: Coroutine[Any, Any, T], timeout_seconds: float, silent: str) -> T:
+        """What the publishing connection answers; BrokerError(`silent`) when nothing comes in time.
+
+        While the broker blocks publishers the wait goes on: an alarm ends by itself, a reconnect would not end it
+        (DELIVERY.md 4).
         """
-        probe = asyncio.get_running_loop().create_task(link.store_probe(PROBE))
+        answer = asyncio.get_running_loop().create_task(work)
         try:
-            while not (await asyncio.wait({probe}, timeout=self._settings.confirm_timeout_seconds))[0]:
+            while not (await asyncio.wait({answer}, timeout=timeout_seconds))[0]:
                 if self._blocked_since is None:
-                    raise BrokerError("the broker does not store: the probe was not confirmed")
-            await probe
+                    raise BrokerError(silent)
+            return await answer
         finally:
-            probe.cancel()
+            answer.cancel()
 
     async def _probe_often(self, link: Link) -> None:
         """An idle session learns of an alarm or of silence only by publishing, and `/readyz` must tell the truth."""
@@ -218,7 +226,8 @@ class VhostSession:
         """Both channels of a pair, then the subscription. Raises BrokerError."""
         assert self._publishing is not None and self._flow is not None
         if pair.publishing is None:
-            channel = await self._publishing.channel(confirms=True)
+            opening = self._publishing.channel(confirms=True, timeout_seconds=None)
+            channel = await self._patiently(opening, RPC_TIMEOUT_SECONDS, "the broker opens no channel")
             pair.opened_for_publishing(channel)
             self._flow.by_publish[channel.number] = pair
             channel.closing.add_done_callback(lambda _: self._pair_lost(pair, channel))

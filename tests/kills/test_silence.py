@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import orjson
 
+from router.session.link import RPC_TIMEOUT_SECONDS
+from router.session.vhost import PROBE_SECONDS
 from tests.kills.conftest import Hub
 
 CLIENTS = 12
@@ -73,7 +75,8 @@ def test_a_broker_that_blocks_its_publishers(make_hub: Callable[[int], Hub]) -> 
         hub.bench.cluster.ctl("set_vm_memory_high_watermark", "absolute", "1MiB")
         try:
             assert "alarm" in wait_readiness(hub, 503)
-            time.sleep(2 * CONFIRM_TIMEOUT_SECONDS)
+            # Longer than every confirm's patience, and than a probe that begins meanwhile could wait for its channel.
+            time.sleep(max(2 * CONFIRM_TIMEOUT_SECONDS, PROBE_SECONDS + RPC_TIMEOUT_SECONDS + 1))
             assert readiness(hub)[0] == 503
         finally:
             hub.bench.cluster.ctl("set_vm_memory_high_watermark", "absolute", "3GiB")
