@@ -2,7 +2,8 @@
 
 from deploy.local.broker_command import BrokerNotFound
 from deploy.local.cluster import LocalCluster, Status
-from deploy.local.node import LocalClusterError
+from deploy.local.failure import LocalClusterError
+from deploy.local.layout import Shape
 from deploy.local.places import checkout, state_root
 from deploy.local.temporary import temporary_cluster
 
@@ -10,6 +11,7 @@ __all__ = [
     "BrokerNotFound",
     "LocalCluster",
     "LocalClusterError",
+    "Shape",
     "Status",
     "checkout",
     "state_root",

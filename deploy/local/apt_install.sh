@@ -30,6 +30,6 @@ install "$@" || { quietly apt-get update -qq && install "$@"; } || exit 1
 # Nor at the next boot.
 for service; do
     case $service in
-    rabbitmq-server | prometheus | prometheus-alertmanager) systemctl disable "$service" >/dev/null 2>&1 || true ;;
+    haproxy | rabbitmq-server | prometheus | prometheus-alertmanager) systemctl disable "$service" >/dev/null 2>&1 || true ;;
     esac
 done

@@ -1,26 +1,28 @@
 """What a node of the local cluster is told: its configuration, plugins, users and environment. Pure text.
 
-Everything here is understood by RabbitMQ 3.10 to 4.x; no key that a later version deprecates.
+What every node of the hub has is in deploy/rabbitmq, and read from there; here is what is local. Everything is
+understood by RabbitMQ 3.10 to 4.x; no key that a later version deprecates.
 """
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from deploy.local.ports import Ports
 
 MIB: Final = 1024 * 1024
-MAX_MESSAGE_BYTES: Final = MIB
-"""The same as the router's default `delivery.max_message_bytes`."""
+DEPLOYED: Final = Path(__file__).parents[1] / "rabbitmq"
+COMMON: Final = ("rabbitmq.conf", "advanced.config")
 
 PLUGINS: Final = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_shovel", "rabbitmq_shovel_management")
 PASSED_ON: Final = ("PATH", "TMPDIR", "TZ")
 """Nothing else of our environment reaches the broker: RABBITMQ_* and ERL_* of the system's own would."""
 
 
-def rabbitmq_conf(address: str, ports: Ports, definitions: Path, memory_bytes: int) -> str:
-    """rabbitmq.conf of one node."""
+def local_conf(address: str, ports: Ports, definitions: Path, cluster: Sequence[str]) -> str:
+    """The file of one node that comes after the common ones. `cluster`: the names of its nodes, this one's too."""
     lines = {
         "listeners.tcp.1": f"{address}:{ports.amqp}",
         "management.tcp.ip": address,
@@ -30,11 +32,8 @@ def rabbitmq_conf(address: str, ports: Ports, definitions: Path, memory_bytes: i
         # Users come from here at every start; a node that reads definitions makes no guest.
         "load_definitions": definitions,
         "auth_mechanisms.1": "PLAIN",
-        "max_message_size": MAX_MESSAGE_BYTES,
-        "heartbeat": 30,
-        "consumer_timeout": 1_800_000,
         "disk_free_limit.absolute": 256 * MIB,
-        "vm_memory_high_watermark.absolute": memory_bytes,
+        "vm_memory_high_watermark.absolute": _memory_bytes(len(cluster)),
         # A killed node reads its write-ahead log before it serves; small enough for seconds.
         "raft.wal_max_size_bytes": 128 * MIB,
         # Local only: depths in the management API are at most a second old.
@@ -44,12 +43,22 @@ def rabbitmq_conf(address: str, ports: Ports, definitions: Path, memory_bytes: i
         "log.file.rotation.size": 32 * MIB,
         "log.file.rotation.count": 3,
     }
+    if len(cluster) > 1:
+        lines["cluster_formation.peer_discovery_backend"] = "classic_config"
+        # The first node finds nobody ten times before it begins alone.
+        lines["cluster_formation.discovery_retry_interval"] = 100
+        lines |= {f"cluster_formation.classic_config.nodes.{at}": name for at, name in enumerate(cluster, 1)}
     return "".join(f"{key} = {value}\n" for key, value in lines.items())
 
 
-def memory_limit() -> int:
-    """Bytes above which the node stops publishers: 40 % of the machine, at most 3 GiB."""
-    return min(3 * 1024 * MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 2 // 5)
+def common_files() -> dict[str, str]:
+    """Name -> text of what the nodes of the hub have everywhere."""
+    return {name: (DEPLOYED / name).read_text(encoding="utf-8") for name in COMMON}
+
+
+def _memory_bytes(nodes: int) -> int:
+    """Above which a node stops publishers: 40 % of the machine, at most 3 GiB, shared by the nodes on it."""
+    return min(3 * 1024 * MIB, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 2 // 5 // nodes)
 
 
 def enabled_plugins() -> str:
@@ -66,7 +75,7 @@ def definitions(users: dict[str, tuple[str, str]]) -> str:
     return json.dumps({"users": listed}, indent=1) + "\n"
 
 
-def erlang_environment(home: Path, addresses: list[str], ports: Ports) -> dict[str, str]:
+def erlang_environment(home: Path, addresses: Sequence[str], ports: Ports) -> dict[str, str]:
     """What every Erlang process of the cluster gets: epmd, nodes and tools."""
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return environment | {
@@ -91,8 +100,8 @@ def node_environment(name: str, address: str, ports: Ports, folder: Path) -> dic
         "RABBITMQ_CTL_DIST_PORT_MAX": str(ports.tools[1]),
         "RABBITMQ_CONF_ENV_FILE": str(folder / "none-env.conf"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-        "RABBITMQ_CONFIG_FILES": str(folder / "none-conf.d"),
-        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "none-advanced.config"),
+        "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
         "RABBITMQ_MNESIA_DIR": str(folder / "data" / "node"),

@@ -1,155 +1,164 @@
-"""The local cluster: a private RabbitMQ with its own name, ports, cookie, epmd and data, on loopback only.
+"""The local cluster: a private RabbitMQ with its own names, ports, cookie, epmd and data, on loopback or a bridge.
 
 The law: what runs is read from /proc (see `processes`), what should run from the files, and `up` brings the
 one to the other. So it can be called at any time, after anything was killed, and twice at once.
 """
 
 import fcntl
-import ipaddress
 import json
 import shutil
 import signal
-import time
+import urllib.error
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
-from deploy.local import broker_files, processes
-from deploy.local.epmd import registered_names
+from deploy.local import formation, maintenance, processes
+from deploy.local.failure import LocalClusterError
 from deploy.local.files import install
-from deploy.local.node import EPMD, LocalClusterError, Node
-from deploy.local.ports import DEFAULT_BASE_PORT, Ports, free_base_port, taken
-from deploy.local.processes import Process
-from deploy.local.secrets_store import ADMIN, CLIENTS, ROUTER, SecretsStore
-from deploy.local.settings_file import settings_toml
+from deploy.local.layout import Layout, Shape
+from deploy.local.node import Node
+from deploy.local.parts import HOME, Parts
+from deploy.local.ports import DEFAULT_BASE_PORT, Ports
+from deploy.local.reach import Reach
+from deploy.local.secrets_store import SecretsStore
 
-NODE_NAME: Final = "hubex"
-EPMD_SECONDS: Final = 10.0
 REGISTER_SECONDS: Final = 15.0
 """A node registers again within seconds after its epmd came back; if not, it is started anew."""
+END_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
 class Status:
-    """What runs now. `pids`: node or "epmd" -> pid of what is up."""
+    """What runs now. `pids`: node, "epmd" or "haproxy" -> pid of what is up; `behind`: what the balancer says of the
+    servers behind it."""
 
     name: str
     serving: bool
     pids: dict[str, int]
+    behind: dict[str, str]
+    address: str
     amqp_port: int
     management_url: str
     folder: Path
 
 
-class LocalCluster:
-    """A private broker. Nothing is started, written or read before `up`.
+class LocalCluster(Reach):
+    """A private broker: one node, or three with or without a balancer. Nothing is started, written or read before `up`.
 
     Methods block; none may be called on an event loop. All raise LocalClusterError (one line) and
-    BrokerNotFound.
+    BrokerNotFound. `nodes`, `balancer` and `network` (None where there is none) have what is done to one part.
     """
 
-    admin_user: Final = ADMIN
-    router_user: Final = ROUTER
-
-    def __init__(self, root: Path, *, base_port: int, address: str = "127.0.0.1", name: str = "default") -> None:
-        """`root` holds a folder for each cluster; `base_port` is the first of 20 ports. Raises ValueError for
-        an address that is not IPv4 loopback, or a name that is no plain folder name."""
-        if not ipaddress.IPv4Address(address).is_loopback:
-            raise ValueError(f"{address} is not a loopback address")
+    def __init__(self, root: Path, *, base_port: int, layout: Layout | None = None, name: str = "default") -> None:
+        """`root` holds a folder for each cluster; `base_port` is the first of 20 ports, the same on each address.
+        Raises ValueError for a name that is no plain folder name."""
         if not name.replace("-", "").replace("_", "").isalnum():
             raise ValueError("the name of a cluster has letters, digits, - and _ only")
         self.name = name
         self.folder = root.resolve() / name
-        self.ports = Ports(base_port)
-        self.address = address
+        super().__init__(layout or Layout(), Ports(base_port), SecretsStore(self.folder / "secrets"))
         self._tag = str(self.folder)
-        self._home = self.folder / "home"
-        self._secrets = SecretsStore(self.folder / "secrets")
-        self._environment = broker_files.erlang_environment(self._home, [address], self.ports)
-        self.nodes = [
-            Node(
-                NODE_NAME,
-                address,
-                self.ports,
-                self.folder / f"node-{address}",
-                self._tag,
-                self._environment,
-                self._secrets,
-            )
-        ]
+        self._parts = Parts.of(self.layout, self.ports, self.folder, self._tag, self._secrets)
+        self.nodes, self.balancer, self.network = self._parts.nodes, self._parts.balancer, self._parts.network
 
     @classmethod
-    def open(cls, root: Path, name: str = "default", *, address: str = "127.0.0.1") -> Self:
-        """The cluster of this name, on the ports that it was made with; a new one gets free ports."""
+    def open(cls, root: Path, name: str = "default", shape: Shape | None = None) -> Self:
+        """The cluster of this name, on the ports that it was made with; a new one gets free ports. Raises
+        LocalClusterError when it was made with another shape than the one asked for, if one is."""
         made = root / name / "ports.json"
         if made.is_file():
-            return cls(root, base_port=int(json.loads(made.read_text())["base"]), address=address, name=name)
-        preferred = DEFAULT_BASE_PORT if name == "default" else None
-        return cls(root, base_port=free_base_port(address, preferred), address=address, name=name)
+            kept = json.loads(made.read_text())
+            base_port = int(kept.pop("base"))
+            layout = Layout(**kept | {"nodes": tuple(kept.get("nodes", Layout.nodes))})
+            if shape not in (None, layout.shape):
+                raise LocalClusterError(
+                    f"{name} was made with {layout.shape}: remove it first, or give this one another name"
+                )
+            return cls(root, base_port=base_port, layout=layout, name=name)
+        return cls.new(root, name, shape or Shape(), preferred=DEFAULT_BASE_PORT if name == "default" else None)
+
+    @classmethod
+    def new(cls, root: Path, name: str, shape: Shape, *, preferred: int | None = None) -> Self:
+        """A cluster on free ports, on `preferred` when they are."""
+        base_port = shape.free_base_port(preferred)
+        return cls(root, base_port=base_port, layout=shape.layout(base_port), name=name)
 
     # ---- the whole -------------------------------------------------------------------------------
 
     def up(self) -> None:
-        """Back when the broker serves. Does nothing when it does already; mends what is not as it should be."""
+        """Back when all of it serves. Does nothing when it does already; mends what is not as it should be: what was
+        killed, frozen, drained or cut off."""
         with self._locked():
-            install(self.folder / "ports.json", json.dumps({"base": self.ports.base}) + "\n")
-            self._home.mkdir(mode=0o700, exist_ok=True)
+            install(self.folder / "ports.json", json.dumps({"base": self.ports.base, **asdict(self.layout)}) + "\n")
+            home = self.folder / HOME
+            home.mkdir(mode=0o700, exist_ok=True)
             self._secrets.make()
-            self._secrets.make_cookie(self._home)
-            if any([node.install() for node in self.nodes]):
+            self._secrets.make_cookie(home)
+            self._ensure_network()
+            if any([part.install() for part in self._parts.served]):
                 self._stop_all()
-            self._ensure_epmd()
+            for epmd in self._parts.epmds:
+                epmd.ensure_up()
             for node in self.nodes:
-                self._ensure_registered(node)
-                node.ensure_up()
+                node.ensure_registered(REGISTER_SECONDS)
+            formation.bring_up(self.nodes)
+            if self.balancer:
+                self.balancer.ensure_up()
 
     def down(self) -> None:
         """Ends the cluster's own processes, and no other; the data stay."""
         if self.folder.is_dir():
             with self._locked():
                 self._stop_all()
+                if self.network:
+                    self.network.remove()
 
     def destroy(self) -> None:
         """Ends the cluster at once (a proper stop takes six seconds, for data that go anyway) and removes
-        everything that it wrote."""
+        everything that it made."""
         if self.folder.is_dir():
             with self._locked():
-                for node in self.nodes:
-                    node.kill()
+                for part in self._parts.served:
+                    part.kill9()
                 self._stop_all()
+                if self.network:
+                    self.network.remove()
                 shutil.rmtree(self.folder)
 
     def status(self) -> Status:
         """What runs now; never waits for anything but an answer of the broker."""
-        machines = {node.name: node.processes() for node in self.nodes} | {EPMD: self._epmd()}
+        machines = {part.name: part.processes() for part in (*self._parts.served, *self._parts.epmds)}
         pids = {name: found[0].pid for name, found in machines.items() if found}
-        serving = len(pids) == len(machines) and all(node.serves() for node in self.nodes)
-        return Status(self.name, serving, pids, self.amqp_port, self.management_url, self.folder)
+        serving = len(pids) == len(machines) and all(part.serves() for part in self._parts.served)
+        behind = self.balancer.servers() if self.balancer else {}
+        where = (self.address, self.amqp_port, self.management_url, self.folder)
+        return Status(self.name, serving, pids, behind, *where)
 
     def pids(self) -> list[int]:
         """Every living process of the cluster, helpers and tools included."""
         return [found.pid for found in processes.find(self._tag)]
 
-    # ---- the node --------------------------------------------------------------------------------
+    # ---- the first node, of one or three -------------------------------------------------------
 
     def kill9(self) -> None:
         """`kill -9` of the node; back when it is gone. `start` brings it back with its data."""
-        self.nodes[0].kill()
+        self.nodes[0].kill9()
 
     def kill9_epmd(self) -> None:
-        """`kill -9` of epmd; `up` brings it back."""
-        for found in self._epmd():
-            processes.send(found, self._tag, signal.SIGKILL)
-        processes.wait_gone(self._epmd(), self._tag, EPMD_SECONDS)
+        """`kill -9` of every epmd; `up` brings them back."""
+        for epmd in self._parts.epmds:
+            epmd.kill9()
 
     def sigstop(self) -> None:
         """Freezes the node: its sockets stay open and nothing answers. `sigcont` or `up` wakes it."""
-        self.nodes[0].signal(signal.SIGSTOP)
+        self.nodes[0].sigstop()
 
     def sigcont(self) -> None:
-        self.nodes[0].signal(signal.SIGCONT)
+        self.nodes[0].sigcont()
 
     def stop(self) -> None:
         """Stops the node properly; epmd stays. `start` brings it back with its data."""
@@ -165,65 +174,47 @@ class LocalCluster:
         management API is faster."""
         return self.nodes[0].tool(tool, *arguments)
 
-    # ---- how to reach it -------------------------------------------------------------------------
+    # ---- one of several --------------------------------------------------------------------------
 
-    @property
-    def amqp_port(self) -> int:
-        return self.ports.amqp
+    def node(self, which: str) -> Node:
+        """By its number, from 1, or by its name, with or without the address."""
+        for number, node in enumerate(self.nodes, 1):
+            if which in (str(number), node.short_name, node.name):
+                return node
+        raise LocalClusterError(f"{self.name} has no node {which!r}: {', '.join(node.name for node in self.nodes)}")
 
-    @property
-    def management_port(self) -> int:
-        return self.ports.management
+    def leader(self, vhost: str, queue: str) -> Node:
+        """The node that leads a quorum queue, as the first node that answers says. A moment ago it may have been
+        another, when that one died."""
+        path = "/".join(urllib.parse.quote(part, safe="") for part in (vhost, queue))
+        for node in self.nodes:
+            try:
+                return self.node(node.api(f"queues/{path}")["leader"])
+            except (urllib.error.URLError, OSError, ValueError, KeyError):
+                continue
+        raise LocalClusterError(f"no node of {self.name} tells who leads {queue}")
 
-    @property
-    def management_url(self) -> str:
-        return self.nodes[0].management_url
+    def drain(self, node: Node) -> None:
+        """Puts a node into maintenance (see `maintenance`)."""
+        with self._locked():
+            maintenance.drain(node)
 
-    @property
-    def prometheus_port(self) -> int:
-        return self.ports.prometheus
-
-    @property
-    def admin_password(self) -> str:
-        return self._secrets.password(ADMIN)
-
-    @property
-    def router_password(self) -> str:
-        return self._secrets.password(ROUTER)
-
-    @property
-    def clients_password(self) -> str:
-        """The one password of all client users (`directory.clients_password_file`)."""
-        return self._secrets.password(CLIENTS)
-
-    def write_config(self, path: Path, **overrides: Any) -> Path:
-        """Writes a hubex.toml that fits this cluster, and returns its path.
-
-        Each override is a section: a table merged over what fits (`workers={"count": 2}`), or a list of
-        tables that replaces it (`vhosts=[{"name": "v", "pack": "v3"}]`). Secrets stay in their files.
-        """
-        fitting: dict[str, Any] = {
-            "broker": {
-                "host": self.address,
-                "port": self.amqp_port,
-                "user": ROUTER,
-                "password_file": self._secrets.file(ROUTER),
-            },
-            "management": {
-                "url": self.management_url,
-                "user": ADMIN,
-                "password_file": self._secrets.file(ADMIN),
-            },
-            "directory": {"clients_password_file": self._secrets.file(CLIENTS)},
-            "http": {"port": self.ports.hub_http},
-        }
-        for section, value in overrides.items():
-            fitting[section] = {**fitting.get(section, {}), **value} if isinstance(value, dict) else value
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(settings_toml(fitting), encoding="utf-8")
-        return path
+    def revive(self, node: Node) -> None:
+        """Takes it back into service."""
+        with self._locked():
+            maintenance.revive(node)
 
     # ---- inside ----------------------------------------------------------------------------------
+
+    def _ensure_network(self) -> None:
+        if not self.network:
+            return
+        if self.network.whole():
+            self.network.heal()
+        else:
+            # What still runs is in namespaces that have no name any more.
+            self._stop_all()
+            self.network.make()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -233,40 +224,11 @@ class LocalCluster:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _epmd(self) -> list[Process]:
-        """Also one that a node started when ours was killed: it carries the tag like all."""
-        return [found for found in processes.find(self._tag) if found.program == EPMD]
-
-    def _ensure_epmd(self) -> None:
-        for found in self._epmd():
-            processes.send(found, self._tag, signal.SIGCONT)
-        if self._epmd() and registered_names(self.address, self.ports.epmd) is not None:
-            return
-        self.kill9_epmd()
-        if taken(self.address, self.ports.epmd):
-            raise LocalClusterError(f"port {self.ports.epmd} of {self.address} is in use by another program")
-        environment = {**self._environment, processes.TAG: self._tag, processes.ROLE: EPMD}
-        command = [EPMD, "-port", str(self.ports.epmd), "-address", self.address]
-        processes.spawn(command, environment, folder=self._home, log=self.folder / "epmd.log")
-        deadline = time.monotonic() + EPMD_SECONDS
-        while registered_names(self.address, self.ports.epmd) is None:
-            if time.monotonic() > deadline:
-                raise LocalClusterError(f"epmd does not start: see {self.folder / 'epmd.log'}")
-            time.sleep(processes.POLL_SECONDS)
-
-    def _ensure_registered(self, node: Node) -> None:
-        """A running node whose epmd died registers again by itself; one that does not is stopped."""
-        deadline = time.monotonic() + REGISTER_SECONDS
-        while node.processes() and NODE_NAME not in (registered_names(self.address, self.ports.epmd) or ()):
-            if time.monotonic() > deadline:
-                node.stop()
-                return
-            time.sleep(processes.POLL_SECONDS)
-
     def _stop_all(self) -> None:
-        for node in self.nodes:
-            node.stop()
+        if self.balancer:
+            self.balancer.stop()
+        formation.stop(self.nodes)
         # Whatever is left: epmd, tools, helpers.
         for found in (left := processes.find(self._tag)):
             processes.send(found, self._tag, signal.SIGKILL)
-        processes.wait_gone(left, self._tag, EPMD_SECONDS)
+        processes.wait_gone(left, self._tag, END_SECONDS)

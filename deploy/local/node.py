@@ -1,4 +1,7 @@
-"""One node of the local cluster: its files, its start, its end, and whether it serves."""
+"""One node of the local cluster: its files, its start, its end, and whether it serves.
+
+The law: a node whose first start was not seen to its end has no data worth keeping; `whole` tells.
+"""
 
 import base64
 import contextlib
@@ -9,49 +12,54 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from deploy.local import broker_files, processes
 from deploy.local.broker_command import broker_command
-from deploy.local.epmd import registered_names
+from deploy.local.epmd import EPMD, registered_names
+from deploy.local.failure import LocalClusterError, one_line
 from deploy.local.files import install
 from deploy.local.ports import Ports, taken
 from deploy.local.processes import Process
 from deploy.local.secrets_store import ADMIN, ROUTER, SecretsStore
 
-EPMD: Final = "epmd"
 BOOT_SECONDS: Final = 90.0
 """Far above the usual five seconds: a loaded machine, a long write-ahead log."""
 STOP_SECONDS: Final = 30.0
 PORTS_SECONDS: Final = 5.0
-TOOL_SECONDS: Final = 60.0
-
-
-class LocalClusterError(Exception):
-    """The local cluster cannot do what was asked; one line that says why."""
+TOOL_SECONDS: Final = 120.0
+"""Above the minute that rabbitmq-upgrade waits for queues to move their leaders."""
 
 
 class Node:
-    """A RabbitMQ node on one loopback address, all its state under `folder`."""
+    """A RabbitMQ node on one address, all its state under `folder`. Methods block.
+
+    `names`: address -> full name of every node of its cluster. `enter`: words before each command that put it into the
+    node's network namespace; none when it has none.
+    """
 
     def __init__(
         self,
-        name: str,
+        names: Mapping[str, str],
         address: str,
         ports: Ports,
         folder: Path,
         tag: str,
-        environment: dict[str, str],
+        environment: Mapping[str, str],
         secrets: SecretsStore,
+        enter: Sequence[str],
     ) -> None:
-        self.name = f"{name}@{address}"
+        self.name = names[address]
+        self.short_name = self.name.partition("@")[0]
         self.address = address
         self.folder = folder
-        self._short_name = name
-        self._ports = ports
+        self.ports = ports
         self._tag = tag
         self._secrets = secrets
+        self._cluster = list(names.values())
+        self._enter = enter
         self._environment = {
             **environment,
             **broker_files.node_environment(self.name, address, ports, folder),
@@ -60,17 +68,19 @@ class Node:
 
     @property
     def management_url(self) -> str:
-        return f"http://{self.address}:{self._ports.management}"
+        return f"http://{self.address}:{self.ports.management}"
 
     def install(self) -> bool:
         """Writes the files that the node reads. Returns whether any changed (it must start anew then)."""
         (self.folder / "log").mkdir(parents=True, exist_ok=True)
+        (self.folder / "conf.d").mkdir(exist_ok=True)
         definitions = self.folder / "definitions.json"
         users = {ADMIN: (self._secrets.hash(ADMIN), "administrator"), ROUTER: (self._secrets.hash(ROUTER), "")}
-        conf = broker_files.rabbitmq_conf(self.address, self._ports, definitions, broker_files.memory_limit())
+        local = broker_files.local_conf(self.address, self.ports, definitions, self._cluster)
         changed = [
+            *[install(self.folder / name, text) for name, text in broker_files.common_files().items()],
             install(definitions, broker_files.definitions(users)),
-            install(self.folder / "rabbitmq.conf", conf),
+            install(self.folder / "conf.d" / "local.conf", local),
             install(self.folder / "enabled_plugins", broker_files.enabled_plugins()),
         ]
         return any(changed)
@@ -79,35 +89,77 @@ class Node:
         """The node's processes, its Erlang machine first; [] when it is down."""
         return [found for found in processes.find(self._tag) if found.role == self.name and found.program != EPMD]
 
-    def ensure_up(self) -> None:
-        """Starts the node if it is down and waits until it serves. One that never does is started once
-        more."""
-        for last_try in (False, True):
+    @property
+    def whole(self) -> bool:
+        """Whether it has served, so that its data are a whole."""
+        return self._whole_mark.exists()
+
+    def mark_whole(self) -> None:
+        self._whole_mark.touch()
+
+    def start(self) -> None:
+        """Starts the node if it is down and wakes it if it is frozen; does not wait until it serves (`wait_serving`).
+        In a cluster it will not before the greater half does."""
+        if not self.processes():
+            self._start()
+        self.sigcont()
+
+    def wait_serving(self, seconds: float = BOOT_SECONDS) -> bool:
+        """Whether it serves within this time; False at once when it is down."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.serves():
+                return True
             if not self.processes():
-                self._start()
-            # Somebody may have stopped it with SIGSTOP.
-            self.signal(signal.SIGCONT)
-            if self._serves_within(BOOT_SECONDS):
-                self._mark_whole()
+                return False
+            time.sleep(2 * processes.POLL_SECONDS)
+        return False
+
+    def ensure_registered(self, seconds: float) -> None:
+        """A running node whose epmd died registers again by itself; one that does not is stopped."""
+        deadline = time.monotonic() + seconds
+        while self.processes() and not self._registered():
+            if time.monotonic() > deadline:
+                self.stop()
                 return
-            self.kill()
-            if last_try:
-                raise LocalClusterError(f"{self.name} does not start: see {self.folder / 'log'}")
+            time.sleep(processes.POLL_SECONDS)
 
     def serves(self) -> bool:
         """Whether the node is known to epmd, takes AMQP connections, and the management API knows the admin."""
-        known = registered_names(self.address, self._ports.epmd)
-        return known is not None and self._short_name in known and self._overview() and self._takes_amqp()
+        with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
+            return self._registered() and self.api("overview")["node"] == self.name and self.takes_amqp()
+        return False
+
+    def running_peers(self) -> set[str]:
+        """The names of the nodes that this one sees running, itself too; none when it does not answer."""
+        with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
+            return {node["name"] for node in self.api("nodes?columns=name,running") if node["running"]}
+        return set()
+
+    def takes_amqp(self) -> bool:
+        """Whether something listens on its AMQP port. So it does for a frozen node: the kernel accepts."""
+        return taken(self.address, self.ports.amqp)
+
+    def api(self, path: str) -> Any:
+        """GET of its management API, as the administrator. Raises URLError, OSError and ValueError."""
+        credentials = base64.b64encode(f"{ADMIN}:{self._secrets.password(ADMIN)}".encode()).decode()
+        headers = {"Authorization": f"Basic {credentials}"}
+        request = urllib.request.Request(f"{self.management_url}/api/{path}", headers=headers)
+        with _DIRECT.open(request, timeout=2) as response:
+            return json.load(response)
+
+    def _registered(self) -> bool:
+        return self.short_name in (registered_names(self.address, self.ports.epmd) or ())
 
     def stop(self) -> None:
         """Ends the node properly; by force when it does not in time."""
         found = self.processes()
-        self.signal(signal.SIGCONT)
+        self.sigcont()
         self.signal(signal.SIGTERM)
         if not processes.wait_gone(found, self._tag, STOP_SECONDS):
-            self.kill()
+            self.kill9()
 
-    def kill(self) -> None:
+    def kill9(self) -> None:
         """`kill -9` of the Erlang machine; back when all its helpers are gone too."""
         self.signal(signal.SIGKILL)
         # Helpers end by themselves when their pipe does.
@@ -122,71 +174,60 @@ class Node:
         for machine in self.processes()[:1]:
             processes.send(machine, self._tag, number)
 
+    def sigstop(self) -> None:
+        """Freezes the node: its sockets stay open and nothing answers."""
+        self.signal(signal.SIGSTOP)
+
+    def sigcont(self) -> None:
+        self.signal(signal.SIGCONT)
+
     def tool(self, tool: str, *arguments: str) -> str:
         """The output of rabbitmqctl or one of its kind. Raises LocalClusterError with the tool's complaint."""
-        done = subprocess.run(
-            [*broker_command(tool), *arguments],
-            env={**self._environment, processes.ROLE: tool},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=TOOL_SECONDS,
-        )
+        try:
+            done = subprocess.run(
+                [*self._enter, *broker_command(tool), *arguments],
+                env={**self._environment, processes.ROLE: f"{tool}@{self.address}"},
+                cwd=self.folder,
+                capture_output=True,
+                text=True,
+                timeout=TOOL_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise LocalClusterError(
+                f"{tool} {arguments[0]}: no answer of {self.name} in {TOOL_SECONDS:.0f} s"
+            ) from None
         if done.returncode != 0:
-            raise LocalClusterError(f"{tool} {arguments[0] if arguments else ''}: {_one_line(done.stderr)}")
+            raise LocalClusterError(f"{tool} {arguments[0] if arguments else ''}: {one_line(done.stderr)}")
         return done.stdout
 
     def _start(self) -> None:
         data = self.folder / "data"
-        if not self._whole_mark.exists():
+        if not self.whole:
             # Killed before its first start was over: half a database is none.
             shutil.rmtree(data, ignore_errors=True)
         data.mkdir(exist_ok=True)
+        self.drained_mark.unlink(missing_ok=True)
         # A node killed this moment still holds its ports while the kernel takes it down.
         deadline = time.monotonic() + PORTS_SECONDS
-        for port in self._ports.of_node:
+        for port in self.ports.of_node:
             while taken(self.address, port):
                 if time.monotonic() > deadline:
                     raise LocalClusterError(f"port {port} of {self.address} is in use by another program")
                 time.sleep(processes.POLL_SECONDS)
         environment = {**self._environment, processes.ROLE: self.name}
         log = self.folder / "log" / "console.log"
-        processes.spawn(broker_command("rabbitmq-server"), environment, folder=self.folder, log=log)
+        command = [*self._enter, *broker_command("rabbitmq-server")]
+        processes.spawn(command, environment, folder=self.folder, log=log)
 
-    def _serves_within(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.serves():
-                return True
-            if not self.processes():
-                return False
-            time.sleep(2 * processes.POLL_SECONDS)
-        return False
+    @property
+    def drained_mark(self) -> Path:
+        """There while it is drained (see `maintenance`), which it is no more after a restart."""
+        return self.folder / "data" / "drained"
 
     @property
     def _whole_mark(self) -> Path:
         return self.folder / "data" / "whole"
 
-    def _mark_whole(self) -> None:
-        self._whole_mark.touch()
-
-    def _overview(self) -> bool:
-        credentials = base64.b64encode(f"{ADMIN}:{self._secrets.password(ADMIN)}".encode()).decode()
-        request = urllib.request.Request(
-            f"{self.management_url}/api/overview", headers={"Authorization": f"Basic {credentials}"}
-        )
-        with contextlib.suppress(urllib.error.URLError, OSError, ValueError):
-            with _DIRECT.open(request, timeout=2) as response:
-                return bool(json.load(response)["node"] == self.name)
-        return False
-
-    def _takes_amqp(self) -> bool:
-        return taken(self.address, self._ports.amqp)
-
 
 _DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy stands between us and loopback, whatever the environment says."""
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:300]

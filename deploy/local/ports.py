@@ -10,13 +10,15 @@ BLOCK: Final = 20
 DEFAULT_BASE_PORT: Final = 25_600
 # Below the ports that Linux gives to outgoing connections (32768 on).
 LOWEST, HIGHEST = 20_000, 32_000
+CONNECT_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True)
 class Ports:
-    """What each port of the block that begins at `base` is for."""
+    """What each port of the block that begins at `base` is for. `node`: whose, counted from 0."""
 
     base: int
+    node: int = 0
 
     @property
     def amqp(self) -> int:
@@ -32,8 +34,9 @@ class Ports:
 
     @property
     def distribution(self) -> int:
-        """Where Erlang nodes talk to each other."""
-        return self.base + 3
+        """Where Erlang nodes talk to each other. A node does not start on a port that its epmd knows as another's,
+        whatever the addresses."""
+        return self.base + (3, 6, 7)[self.node]
 
     @property
     def epmd(self) -> int:
@@ -55,7 +58,7 @@ class Ports:
 
 
 def taken(address: str, port: int) -> bool:
-    """Whether something else listens there."""
+    """Whether something else listens there. An address in another network namespace is asked by connecting."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -64,14 +67,24 @@ def taken(address: str, port: int) -> bool:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return True
+            if error.errno == errno.EADDRNOTAVAIL:
+                return _answers(address, port)
             raise
     return False
 
 
-def free_base_port(address: str, preferred: int | None = None) -> int:
-    """The preferred base if its whole block is free, else a random one whose block is."""
+def _answers(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def free_base_port(*addresses: str, preferred: int | None = None) -> int:
+    """The preferred base if its whole block is free on each address, else a random one whose block is."""
     candidates = random.sample(range(LOWEST, HIGHEST, BLOCK), 100)
     for base in [preferred, *candidates] if preferred else candidates:
-        if not any(taken(address, base + offset) for offset in range(BLOCK)):
+        if not any(taken(address, base + offset) for address in addresses for offset in range(BLOCK)):
             return base
-    raise OSError(errno.EADDRINUSE, f"no {BLOCK} free ports in a row on {address}")
+    raise OSError(errno.EADDRINUSE, f"no {BLOCK} free ports in a row on {', '.join(addresses)}")

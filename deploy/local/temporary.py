@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.cluster import LocalCluster
-from deploy.local.ports import free_base_port
+from deploy.local.layout import Shape
 
 
 @contextmanager
-def temporary_cluster(root: Path, prefix: str, *, address: str = "127.0.0.1") -> Iterator[LocalCluster]:
+def temporary_cluster(root: Path, prefix: str, shape: Shape | None = None) -> Iterator[LocalCluster]:
     """A running cluster `<prefix>-<pid>` on free ports; nothing is left of it afterwards.
 
     Also ends the clusters of this prefix under `root` whose makers died without doing so.
     """
     _sweep(root, prefix)
-    cluster = LocalCluster(root, base_port=free_base_port(address), address=address, name=f"{prefix}-{os.getpid()}")
+    cluster = LocalCluster.new(root, f"{prefix}-{os.getpid()}", shape or Shape())
     cluster.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (cluster.folder / "owner").open("w") as owner:
         # Falls with this process, however it dies; children do not inherit it.

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 
 from deploy.local import BrokerNotFound, LocalCluster, broker_command, processes
+from deploy.local.layout import Layout
 from deploy.local.ports import BLOCK, free_base_port, taken
 from deploy.local.settings_file import settings_toml
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.1", "::1", "localhost"])
-def test_only_ipv4_loopback(address: str, tmp_path: Path) -> None:
+def test_only_ipv4_loopback(address: str) -> None:
     with pytest.raises(ValueError):
-        LocalCluster(tmp_path, base_port=20_000, address=address)
+        Layout((address,))
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a b", "a/b"])
@@ -31,8 +32,8 @@ def test_a_port_block_with_one_port_taken_is_not_free() -> None:
     base = free_base_port("127.0.0.1")
     with socket.create_server(("127.0.0.1", base + BLOCK - 1)):
         assert taken("127.0.0.1", base + BLOCK - 1)
-        assert free_base_port("127.0.0.1", base) != base
-    assert free_base_port("127.0.0.1", base) == base
+        assert free_base_port("127.0.0.1", preferred=base) != base
+    assert free_base_port("127.0.0.1", preferred=base) == base
 
 
 @pytest.mark.parametrize(

@@ -114,12 +114,12 @@ class Stage:
 
     def _cluster(self) -> LocalCluster:
         """The demo's broker, on the ports that it had, or on others when somebody took one meanwhile."""
-        cluster = LocalCluster.open(self._root, NAME, address=ADDRESS)
+        cluster = LocalCluster.open(self._root, NAME)
         ports = cluster.ports
         wanted = (ports.hub_http,) if cluster.pids() else (*ports.of_node, ports.epmd, ports.hub_http)
         if any(taken(ADDRESS, port) for port in wanted):
             cluster.down()
-            cluster = LocalCluster(self._root, base_port=free_base_port(ADDRESS), address=ADDRESS, name=NAME)
+            cluster = LocalCluster(self._root, base_port=free_base_port(ADDRESS), name=NAME)
         return cluster
 
     def _write_files(self) -> None:
@@ -188,7 +188,7 @@ class Stage:
             with _uninterrupted():
                 self._end_hub()
                 if self._started.exists():
-                    LocalCluster.open(self._root, NAME, address=ADDRESS).down()
+                    LocalCluster.open(self._root, NAME).down()
                     self._started.unlink(missing_ok=True)
         finally:
             if self._lock is not None:
