@@ -12,8 +12,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from deploy.local import LocalCluster, state_root, temporary_cluster
+from deploy.local import LocalCluster, Shape, state_root, temporary_cluster
 from router.cli.test import groups
+from tests.support.needs import need_haproxy
 
 TESTS = Path(__file__).parent
 GROUPS = groups(TESTS.parent)
@@ -47,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         group = _group(item.path)
         _group_of[item.nodeid] = group
         item.add_marker(group)
-        if group == UNIT and "cluster" in getattr(item, "fixturenames", ()):
+        if group == UNIT and {"cluster", "three"} & set(getattr(item, "fixturenames", ())):
             raise pytest.UsageError(f"{item.nodeid}: a unit test must not start the broker")
 
 
@@ -79,6 +80,15 @@ def cluster() -> Iterator[LocalCluster]:
     """The one broker of the session, started for the first test that asks. Leave it up, and clean up what you
     make in it; a test that kills it calls `up` afterwards."""
     with temporary_cluster(state_root(), "test") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def three() -> Iterator[LocalCluster]:
+    """The one cluster of three nodes behind a balancer, as `cluster` otherwise: for tests that break a part of it. Each
+    begins with `up`."""
+    need_haproxy()
+    with temporary_cluster(state_root(), "test3", Shape(3, lb=True)) as running:
         yield running
 
 

@@ -32,7 +32,8 @@ class Parts:
         network = Network(ports.base, layout, tag) if layout.host else None
         # epmd takes 127.0.0.1 besides its addresses: one for all nodes, or one in each network namespace.
         groups = [(address,) for address in layout.nodes] if network else [layout.nodes]
-        epmds, nodes = [], []
+        epmds: list[Epmd] = []
+        nodes: list[Node] = []
         names = _names(layout)
         for addresses in groups:
             environment = broker_files.erlang_environment(folder / HOME, addresses, ports)
