@@ -31,7 +31,7 @@ class Network:
     def __init__(self, base_port: int, layout: Layout, tag: str) -> None:
         self._tag = tag
         self.host = layout.host
-        self._base_port = base_port
+        self.base_port = base_port
         self._bridge = bridge_name(base_port)
         # What is in a namespace together: a node, or both frontends of the balancer.
         parts: list[tuple[str, ...]] = [(address,) for address in layout.nodes]
@@ -95,7 +95,7 @@ class Network:
 
     def _alias(self) -> str | None:
         """What is written on the bridge; None when there is none."""
-        if not bridge_exists(self._base_port):
+        if not bridge_exists(self.base_port):
             return None
         return Path("/sys/class/net", self._bridge, "ifalias").read_text().rstrip("\n")
 
