@@ -54,6 +54,8 @@ class Pair:
         self.queued = False
         """Whether the pair waits in the session's round-robin."""
         self.resetting = False
+        self.confirmed: set[tuple[str, str]] = set()
+        """Exchange and key of what was confirmed on the publishing channel: a queue of the hub each."""
         self._methods: dict[tuple[str, str], bytes] = {}
 
     @property
@@ -75,6 +77,7 @@ class Pair:
         """A fresh channel in confirm mode: numbers start at 1."""
         self.publishing, self.publish_number = channel, channel.number
         self.outputs = UnconfirmedOutputs()
+        self.confirmed.clear()
         self._methods.clear()
 
     def opened_for_consuming(self, channel: AbstractChannel) -> None:

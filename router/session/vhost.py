@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from yarl import URL
 
+from router.core.doubts import Doubts
 from router.core.errors import BrokerError
 from router.core.names import PROBE
 from router.core.outcomes import Outcome, Step
@@ -70,6 +71,7 @@ class VhostSession:
         self._own, self._standby = own, standby
         self._observer, self._status = observer, status
         self._suspects = SuspectInboxes()
+        self._doubts = Doubts()
         self._trial = TrialLink(url("trial"), settings.max_body_bytes, settings.confirm_timeout_seconds)
         self._flow: Flow | None = None
         self._consuming: Link | None = None
@@ -426,6 +428,17 @@ class VhostSession:
             self._fail("a confirm did not come: inbox suspect")
         else:
             self._fail("the ladder or the parking queue does not store")
+
+    def doubts(self, output: Output) -> bool:
+        """Whether a nack proves nothing (see `doubts`): then the pair starts anew, and its inputs come again."""
+        pair: Pair = output.delivery.pair
+        if pair.resetting:
+            return True
+        target = output.exchange, output.queue
+        if target in pair.confirmed or not self._doubts.doubt(pair.source.queue, target, self._now()):
+            return False
+        self._pair_lost(pair, pair.publishing)
+        return pair.resetting
 
     def blocked(self, blocked: bool) -> None:
         now = self._now()

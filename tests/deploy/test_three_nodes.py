@@ -1,14 +1,17 @@
 """Three nodes behind the balancer: what they are, and a hub and its clients that reconnect whatever part dies."""
 
+import shutil
 from collections.abc import Iterator
+from itertools import permutations
+from pathlib import Path
 
 import pytest
 
 from deploy.local import LocalCluster, LocalClusterError, Shape
 from deploy.local.balancer import Balancer
 from router.settings.config import load_config
-from tests.support.amqp import Closed, Lost
-from tests.support.hub import A2, CLIENTS, SHARDS, A, Hub, wait_until
+from tests.support.amqp import Amqp, Closed, Lost
+from tests.support.hub import A2, CLIENTS, SHARDS, A, Hub, S, wait_until
 from tests.support.listening import listeners
 from tests.support.messages import encoded
 from tests.support.party import Party
@@ -23,7 +26,7 @@ MESSAGE_SECONDS = 60.0
 def hub(three: LocalCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub that runs through all of it, and all of it up."""
     three.up()
-    clients = [client for client in CLIENTS if client.id in (A, A2)]
+    clients = [client for client in CLIENTS if client.id in (A, A2, S)]
     with Hub(three, tmp_path_factory.mktemp("hub"), clients, vhost=VHOST) as running:
         running.apply()
         running.start()
@@ -56,6 +59,10 @@ def flows(hub: Hub) -> None:
     sender, recipient = hub.party(A), hub.party(A2)
     payload = encoded(sender.message(recipient))
     wait_until("it is confirmed", lambda: confirmed(sender, payload), MESSAGE_SECONDS)
+    arrives(recipient, payload)
+
+
+def arrives(recipient: Party, payload: bytes) -> None:
     wait_until("it arrives", lambda: taken(recipient) == payload, MESSAGE_SECONDS)
 
 
@@ -119,6 +126,38 @@ def test_a_killed_leader_then_all_but_a_frozen_node_and_up_mends_it(
     three.up()
     assert three.status().serving
     flows(hub)
+
+
+def test_an_inbox_whose_leader_died_as_it_was_first_written_to_is_not_refused_until_that_node_is_back(
+    three: LocalCluster, hub: Hub, tmp_path: Path
+) -> None:
+    """A channel of RabbitMQ 3.10 that met the dead leader nacks for good: the hub takes another one."""
+    three.up()
+    hub.stop()
+    leaders = {queue["name"]: three.node(queue["leader"]) for queue in three.nodes[0].api(f"queues/{VHOST}")}
+    sender, recipient = next(
+        (sender, recipient)
+        for sender, recipient in permutations([hub.party(client.id) for client in hub.clients], 2)
+        if leaders[SHARD_QUEUES[hub.shard(sender.id)]] is not leaders[recipient.inbox("message")]
+    )
+    victim = leaders[recipient.inbox("message")]
+    living = next(node for node in three.nodes if node is not victim)
+    password = three.clients_password
+    shutil.copy(hub.folder / "topology.json", tmp_path)
+    with Hub(three, tmp_path, hub.clients, vhost=VHOST, broker={"host": living.address}) as direct:
+        direct.start()
+        with Amqp(living.address, three.amqp_port, VHOST, sender.id, password) as sending:
+            sender.publish(sender.message(recipient, expires_in_seconds=-1), amqp=sending)
+            assert sending.confirm()
+            victim.kill9()
+            payloads = [encoded(sender.message(recipient)) for _ in range(2)]
+            for payload in payloads:
+                sender.publish(payload, amqp=sending)
+                assert sending.confirm(MESSAGE_SECONDS)
+                arrives(recipient, payload)
+            assert direct.metric("hubex_messages_parked_total") == 0
+        assert direct.stop() == 0
+    hub.start()
 
 
 def test_a_killed_and_a_frozen_balancer(hub: Hub, balancer: Balancer) -> None:

@@ -134,6 +134,9 @@ class Stage:
         self.past: list[Pair] = []
         self.trials: list[Output] = []
         self.silences: list[tuple[Step, str]] = []
+        self.doubting = False
+        self.doubted: list[tuple[str, str]] = []
+        """Exchange and key of what was nacked."""
         self.blocks: list[bool] = []
         self.pauses: list[bool] = []
         self.failures: list[str] = []
@@ -183,6 +186,10 @@ class Stage:
 
     def silent(self, step: Step, queue: str) -> None:
         self.silences.append((step, queue))
+
+    def doubts(self, output: Output) -> bool:
+        self.doubted.append((output.exchange, output.queue))
+        return self.doubting
 
     def blocked(self, blocked: bool) -> None:
         self.blocks.append(blocked)

@@ -185,6 +185,17 @@ def test_a_return_without_a_number_ends_the_connection(stage: Stage) -> None:
 # ---- the ladder and parking ----------------------------------------------------------------------
 
 
+def test_a_doubted_nack_leaves_the_input_to_the_broker(stage: Stage) -> None:
+    stage.doubting = True
+    stage.deliver(stage.pairs[0], message("a"), message("b"))
+    stage.confirm(1, stored=False)
+    assert stage.doubted == [(names.INBOX_EXCHANGE, INBOX)]
+    assert stage.outcomes[-1][:2] == (Kind.FORWARD, Outcome.LOST)
+    stage.confirm(2)
+    assert stage.kinds == ["forward", "forward"] and stage.acked == []
+    assert stage.pairs[0].confirmed == {(names.INBOX_EXCHANGE, INBOX)}
+
+
 def test_a_nacked_message_climbs_as_it_came_and_is_acknowledged_once_it_is_there(stage: Stage) -> None:
     payload = message("a")
     stage.flow.consumed([stage.content(stage.pairs[0], payload, headers={"own": 1}, correlation_id="c")])

@@ -1,16 +1,19 @@
 """What a vhost session makes of its flow's wishes, without a connection. (The rest is for the tests on a broker.)"""
 
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from yarl import URL
 
 from router.core.delivery import Role
-from router.core.outcomes import Step
+from router.core.outcomes import Kind, Step
+from router.core.outputs import Output
 from router.session.pair import Pair, Source, State
 from router.session.vhost import Settings, VhostSession
 from tests.router.core.making import EasyPack, rules
+from tests.router.session.stage import Channel
 
 
 class Forgetful:
@@ -82,3 +85,33 @@ def test_only_the_silence_of_an_inbox_makes_it_suspect(monkeypatch: pytest.Monke
     assert len(made._suspects) == 0
     made.silent(Step.SUSPECT, "x.in.message")
     assert "x.in.message" in made._suspects
+
+
+def output_of(pair: Pair, queue: str) -> Output:
+    delivery = SimpleNamespace(pair=pair)
+    return Output(Kind.FORWARD, delivery, "hub.inbox", queue, (b"", b""), b"")  # type: ignore[arg-type]
+
+
+def test_a_first_nack_starts_the_pair_anew_once_and_what_comes_meanwhile_is_void(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, _, spawned = session(256, monkeypatch)
+    made._failure = SimpleNamespace(done=lambda: False)  # type: ignore[assignment]
+    pair = open_pair(256)
+    pair.publishing = Channel(1)  # type: ignore[assignment]
+    assert made.doubts(output_of(pair, "x.in.message")) and spawned == ["_reset"]
+    assert made.doubts(output_of(pair, "x.in.message")) and made.doubts(output_of(pair, "y.in.message"))
+    pair.resetting = False
+    assert not made.doubts(output_of(pair, "x.in.message"))
+    assert made.doubts(output_of(pair, "y.in.message")) and spawned == ["_reset", "_reset"]
+
+
+def test_a_nack_is_believed_of_a_queue_that_confirmed_on_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _, spawned = session(256, monkeypatch)
+    made._failure = SimpleNamespace(done=lambda: False)  # type: ignore[assignment]
+    pair = open_pair(256)
+    pair.opened_for_publishing(Channel(1))  # type: ignore[arg-type]
+    pair.confirmed.add(("hub.inbox", "x.in.message"))
+    assert not made.doubts(output_of(pair, "x.in.message")) and spawned == []
+    pair.opened_for_publishing(Channel(2))  # type: ignore[arg-type]
+    assert made.doubts(output_of(pair, "x.in.message"))
