@@ -104,6 +104,8 @@ class LocalCluster(Reach):
             for epmd in self._parts.epmds:
                 epmd.ensure_up()
             for node in self.nodes:
+                node.sigcont()  # a frozen one does not register
+            for node in self.nodes:
                 node.ensure_registered(REGISTER_SECONDS)
             formation.bring_up(self.nodes)
             if self.balancer:
