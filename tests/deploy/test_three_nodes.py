@@ -12,13 +12,12 @@ from deploy.local.balancer import Balancer
 from deploy.local.node import Node
 from router.settings.config import load_config
 from tests.support.amqp import Amqp, Closed, Lost
-from tests.support.hub import A2, CLIENTS, SHARDS, A, Hub, S, wait_until
+from tests.support.hub import A2, CLIENTS, A, Hub, S, wait_until
 from tests.support.listening import listeners
 from tests.support.messages import encoded
 from tests.support.party import Party
 
 VHOST = "three"
-SHARD_QUEUES = [f"dispatch.{number:02d}" for number in range(SHARDS)]
 MESSAGE_SECONDS = 60.0
 """A confirm that was asked of a dying leader comes when another leads; a router's session backs off to 30 s."""
 
@@ -77,8 +76,9 @@ def taken(recipient: Party) -> bytes | None:
     return arrived.body if arrived else None
 
 
-def leaders_of(three: LocalCluster) -> list[Node]:
-    return [three.leader(VHOST, queue) for queue in SHARD_QUEUES]
+def leaders(three: LocalCluster) -> dict[str, Node]:
+    """Queue -> its leader, of all of the hub's: shares are made over all."""
+    return {queue["name"]: three.node(queue["leader"]) for queue in three.nodes[0].api(f"queues/{VHOST}")}
 
 
 def wait_out(balancer: Balancer, number: int) -> None:
@@ -109,6 +109,7 @@ def test_every_queue_has_a_member_on_each_node_and_the_deployed_files_are_in_for
     three: LocalCluster, hub: Hub
 ) -> None:
     names = {node.name for node in three.nodes}
+    assert three.leader(VHOST, "hub.parked") is leaders(three)["hub.parked"]
     for queue in three.nodes[0].api(f"queues/{VHOST}"):
         assert (queue["type"], set(queue["members"])) == ("quorum", names), queue["name"]
     asked = "{net_kernel:get_net_ticktime(), application:get_env(rabbit, cluster_partition_handling)}."
@@ -121,13 +122,13 @@ def test_an_inbox_whose_leader_dies_as_it_is_first_written_to_then_nearly_all_th
     """A channel of RabbitMQ 3.10 that met the dead leader nacks until that node is back: the hub takes another one.
     Then a frozen node, no balancer and no epmd, and `up` mends it."""
     hub.stop()
-    leaders = {queue["name"]: three.node(queue["leader"]) for queue in three.nodes[0].api(f"queues/{VHOST}")}
+    led_by = leaders(three)
     sender, recipient = next(
         (sender, recipient)
         for sender, recipient in permutations([hub.party(client.id) for client in hub.clients], 2)
-        if leaders[SHARD_QUEUES[hub.shard(sender.id)]] is not leaders[recipient.inbox("message")]
+        if led_by[f"dispatch.{hub.shard(sender.id):02d}"] is not led_by[recipient.inbox("message")]
     )
-    victim = leaders[recipient.inbox("message")]
+    victim = led_by[recipient.inbox("message")]
     living = next(node for node in three.nodes if node is not victim)
     password = three.clients_password
     shutil.copy(hub.folder / "topology.json", tmp_path)
@@ -175,10 +176,10 @@ def test_a_drained_node_has_no_clients_and_no_leaders_until_it_is_revived(
     wait_out(balancer, 2)
     flows(hub)
     assert not node.takes_amqp()
-    wait_until("it leads nothing", lambda: node not in leaders_of(three))
+    wait_until("it leads nothing", lambda: node not in leaders(three).values())
     three.revive(node)
     wait_until("it is in", balancer.serves)
-    wait_until("it leads its share", lambda: node in leaders_of(three))
+    wait_until("it leads its share", lambda: node in leaders(three).values())
     flows(hub)
 
 
