@@ -162,7 +162,8 @@ async def broker_errors() -> AsyncIterator[None]:
     """
     try:
         yield
-    except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+    # StopAsyncIteration: aiormq reads on after the end of a connection that is cut while it is being opened.
+    except (AMQPError, OSError, TimeoutError, RuntimeError, StopAsyncIteration) as error:
         raise BrokerError(repr(error)[:MAX_WHY_CHARACTERS]) from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
