@@ -2,6 +2,7 @@
 
 from validators.dates import is_date_time, parse_date_time
 from validators.faults import ContentFaults, Fault
+from validators.limits import CROWDED, is_crowded_json
 from validators.loading import PackError, load_pack
 from validators.nomenclatures import RULE as NOMENCLATURE_RULE
 from validators.nomenclatures import field_of
@@ -10,6 +11,7 @@ from validators.sentences import Lang, error_cause, sentence
 from validators.xml import Unwritable, XmlReading
 
 __all__ = [
+    "CROWDED",
     "NOMENCLATURE_RULE",
     "ContentFaults",
     "Fault",
@@ -20,6 +22,7 @@ __all__ = [
     "XmlReading",
     "error_cause",
     "field_of",
+    "is_crowded_json",
     "is_date_time",
     "load_pack",
     "parse_date_time",

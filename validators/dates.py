@@ -24,6 +24,8 @@ STRICT: Final = rf"\A{_DAY}T{_CLOCK}:[0-5][0-9](?:\.[0-9]+)?(?:Z|{_OFFSET})\Z"
 _SHAPE: Final = re.compile(
     rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[Tt][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]+)?(?:[Zz]|{_OFFSET})"
 ).fullmatch
+_FRACTION_CHARACTERS: Final = 7  # the point and the microseconds
+_LONGEST_REST: Final = _FRACTION_CHARACTERS + 6
 _EPOCH: Final = datetime(1970, 1, 1)
 _read: Final = datetime.fromisoformat
 
@@ -31,8 +33,11 @@ _read: Final = datetime.fromisoformat
 def parse_date_time(text: str) -> float:
     """Epoch seconds of an RFC 3339 date-time; ValueError (without the text) for anything else."""
     if _SHAPE(text) is not None:
+        rest = text[19:]
+        if len(rest) > _LONGEST_REST:  # what is remembered must be short
+            rest = rest[:_FRACTION_CHARACTERS] + (rest[-1] if rest[-1] in "Zz" else rest[-6:])
         try:
-            return (_read(text[:19]) - _EPOCH).total_seconds() - _correction(text[19:])
+            return (_read(text[:19]) - _EPOCH).total_seconds() - _correction(rest)
         except ValueError:
             pass
     raise ValueError("not an RFC 3339 date-time with its offset")
@@ -44,7 +49,7 @@ def _correction(rest: str) -> float:
     zulu = rest[-1] in "Zz"
     fraction, offset = (rest[:-1], "+00:00") if zulu else (rest[:-6], rest[-6:])
     seconds = int(offset[1:3]) * 3600 + int(offset[4:6]) * 60
-    return (-seconds if offset[0] == "-" else seconds) - float(f"0{fraction[:7]}")
+    return (-seconds if offset[0] == "-" else seconds) - float(f"0{fraction[:_FRACTION_CHARACTERS]}")
 
 
 def is_date_time(text: str) -> bool:

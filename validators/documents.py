@@ -12,6 +12,7 @@ from lxml import etree
 
 from validators.checks import parse
 from validators.faults import ContentFaults, Fault
+from validators.limits import CROWDED, is_crowded_json
 from validators.manifest import UseCase
 from validators.packs import Pack
 from validators.xml.parsing import parse as parse_xml
@@ -47,6 +48,8 @@ def judge(pack: Pack, body: bytes, rootless: UseCase | None = None) -> Document:
     try:
         if format_of(body) == "xml":
             return _xml(pack, body)
+        if is_crowded_json(body):
+            raise ContentFaults([CROWDED])
         value = parse(body)
         if rootless is None:
             return _json(pack, body, value)

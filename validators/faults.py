@@ -37,6 +37,7 @@ RULES: Final = (
     "xml_list",  # a list that repeated elements do not give back
     "xml_name",  # a name that is no XML name
     "xml_text",  # a text with a character that XML 1.0 has not
+    "values",  # more values than a body may hold (`limits`)
     "more",  # further faults that were counted and not listed: `expected` is how many (at least, from `MAX_COUNTED` on)
 )
 MAX_NAME_LENGTH: Final = 64

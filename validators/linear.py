@@ -12,6 +12,7 @@ from validators.ecma import Alt, Chars, End, Node, PatternError, Repeat, Seq, St
 MAX_NFA_STATES: Final = 20_000
 MAX_DFA_STATES: Final = 2_000
 MAX_CACHED_CHARS: Final = 1_024
+_BEYOND: Final = "\U0010ffff"
 
 _PLAIN, _AT_START, _AT_END = 0, 1, 2
 
@@ -87,16 +88,29 @@ class _Nfa:
         return frozenset(seen)
 
 
-class _State:
-    __slots__ = ("accepts", "accepts_at_end", "by_char", "dead", "members")
+class _Found(Exception):
+    """The pattern occurs, whatever follows."""
 
-    def __init__(self, members: frozenset[int], nfa: _Nfa, at_start: bool) -> None:
+
+class _Never(Exception):
+    """It does not, whatever follows."""
+
+
+class _State(dict[str, "_State"]):
+    """What follows each character seen so far; asked for another, the pattern is. Raises _Found or _Never
+    for one that decides."""
+
+    __slots__ = ("_pattern", "accepts", "accepts_at_end", "members")
+
+    def __init__(self, members: frozenset[int], pattern: "LinearPattern", nfa: _Nfa, at_start: bool) -> None:
         at_end = (_PLAIN, _AT_START, _AT_END) if at_start else (_PLAIN, _AT_END)
+        self._pattern = pattern
         self.members = members
         self.accepts = nfa.accept in members
         self.accepts_at_end = nfa.accept in nfa.closure(set(members), at_end)
-        self.dead = not members
-        self.by_char: dict[str, _State] = {}
+
+    def __missing__(self, char: str) -> "_State":
+        return self._pattern._step(self, char)
 
 
 class LinearPattern:
@@ -110,7 +124,7 @@ class LinearPattern:
             condition == _AT_END for s in self._again for _, condition in self._nfa.edges[s]
         )
         cuts = sorted({p for ranges, _ in self._nfa.steps.values() for a, b in ranges for p in (a, b + 1)})
-        self._cuts = cuts
+        self._cuts, self._last_cut = cuts, cuts[-1] if cuts else 0
         self._forget()
 
     def search(self, text: str) -> bool:
@@ -118,30 +132,38 @@ class LinearPattern:
         state = self._first
         if state.accepts:
             return True
-        for char in text:
-            state = state.by_char.get(char) or self._step(state, char)
-            if state.accepts:
-                return True
-            if state.dead:
-                return False
+        try:
+            for char in text:
+                state = state[char]
+        except _Found:
+            return True
+        except _Never:
+            return False
         return state.accepts_at_end
 
     def _forget(self) -> None:
         nfa = self._nfa
         self._states: dict[frozenset[int], _State] = {}
         self._by_class: dict[tuple[frozenset[int], int], _State] = {}
-        self._first = _State(nfa.closure({nfa.start}, (_PLAIN, _AT_START)), nfa, at_start=True)
+        self._first = _State(nfa.closure({nfa.start}, (_PLAIN, _AT_START)), self, nfa, at_start=True)
 
     def _step(self, state: _State, char: str) -> _State:
+        """The state behind a character that `state` does not know. Raises _Found or _Never."""
         point = ord(char)
+        if len(state) >= MAX_CACHED_CHARS and point > self._last_cut and char != _BEYOND:
+            return state[_BEYOND]  # all characters beyond are one to the pattern
         key = (state.members, bisect_right(self._cuts, point))
         target = self._by_class.get(key)
         if target is None:
             if len(self._states) >= MAX_DFA_STATES:
                 self._forget()
             target = self._by_class[key] = self._target(state.members, point)
-        if len(state.by_char) < MAX_CACHED_CHARS:
-            state.by_char[char] = target
+        if target.accepts:
+            raise _Found
+        if not target.members:
+            raise _Never
+        if len(state) < MAX_CACHED_CHARS or char == _BEYOND:
+            state[char] = target
         return target
 
     def _target(self, members: frozenset[int], point: int) -> _State:
@@ -156,5 +178,5 @@ class LinearPattern:
             closed |= self._again
         found = self._states.get(closed)
         if found is None:
-            found = self._states[closed] = _State(closed, nfa, at_start=False)
+            found = self._states[closed] = _State(closed, self, nfa, at_start=False)
         return found

@@ -68,6 +68,7 @@ _FRENCH: Final[dict[str, Callable[[Fault], str]]] = {
     "open": lambda f: "contenu libre que l'XML ne peut pas porter",
     "xml_list": lambda f: "liste que l'XML ne peut pas porter (vide, de listes, ou d'un seul élément libre)",
     "xml_name": lambda f: "nom de champ qui n'est pas un nom XML",
+    "values": lambda f: f"trop de valeurs (maximum : {f.expected})",
     "xml_text": lambda f: "texte avec un caractère que l'XML 1.0 ne peut pas porter",
     "more": lambda f: f"autres erreurs non détaillées : {f.expected}",
 }
@@ -98,6 +99,7 @@ _ENGLISH: Final[dict[str, Callable[[Fault], str]]] = {
     "open": lambda f: "free content that XML cannot carry",
     "xml_list": lambda f: "a list that XML cannot carry (empty, of lists, or of a single free item)",
     "xml_name": lambda f: "a field name that is no XML name",
+    "values": lambda f: f"too many values (at most {f.expected})",
     "xml_text": lambda f: "a text with a character that XML 1.0 cannot carry",
     "more": lambda f: f"further faults not listed: {f.expected}",
 }

@@ -9,8 +9,8 @@ from msgspec import Struct, structs
 
 from router.core.directory import Format
 from router.core.envelope import Envelope, fast_read, is_json, reference_id, scan_reference, slow_read
-from router.core.refusals import Code, cause, cause_of
-from validators import ContentFaults, Fault, Pack
+from router.core.refusals import Code, cause, cause_of, cut
+from validators import CROWDED, ContentFaults, Fault, Pack, is_crowded_json
 
 
 class Reading(Struct, frozen=True):
@@ -61,12 +61,16 @@ def read_envelope(body: bytes, written_in: Format, pack: Pack) -> tuple[Envelope
 
 def _read_json(text: bytes, pack: Pack) -> Reading | Unread:
     quick = fast_read(text)
+    if is_crowded_json(text):
+        reference = cut(quick[0].distributionID) if quick else scan_reference(text)
+        return Unread(Code.INVALID_MESSAGE, cause_of((CROWDED,)), reference, quick[0] if quick else None)
+    faults: Sequence[Fault] = ()
     if quick is not None and is_json(text, quick[0].content):
         try:
             return Reading(*quick, *pack.judge(quick[0].content), text)
-        except ContentFaults:
-            pass  # every fault is listed below
-    faults = pack.check_message(text)
+        except ContentFaults as refused:
+            faults = refused.faults  # all of the message's: its envelope has none
+    faults = faults or pack.check_message(text)
     if faults:
         return _refused(text, quick, faults)
     slow = slow_read(text)

@@ -10,10 +10,19 @@ from typing import Final
 from lxml import etree
 
 from validators.faults import ContentFaults, Fault
+from validators.limits import CROWDED, is_crowded_xml
 
-_PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+_PROLOG: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 _ENCODING: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"']*)[\"']")
 _UTF8: Final = (b"utf-8", b"us-ascii")
+MAX_NAMESPACE_BYTES: Final = 512
+"""Each element's name is given to us with its namespace in front: long ones would cost their length times the elements.
+The longest of the models has 45."""
+_SPARE_BYTES: Final = 32 * 1024  # a shorter body has no room for both: it costs some 20 ms at most
+_LONG_NAMESPACE: Final = re.compile(
+    # Linear: nothing that a repeat takes is the beginning of another attempt, but quotes, which end one.
+    rb"xmlns(?::[^\s=<:]*)?\s*=\s*(?:\"[^\"<]{%d}|'[^'<]{%d})" % (MAX_NAMESPACE_BYTES + 1, MAX_NAMESPACE_BYTES + 1)
+).search
 
 
 def _parser(remove_blank_text: bool) -> etree.XMLParser:
@@ -37,6 +46,8 @@ _EXACT: Final = _parser(remove_blank_text=False)
 
 def parse(body: bytes) -> etree._Element:
     """The root element. Blanks between elements may be dropped, those of a text never are."""
+    if is_crowded_xml(body):
+        raise ContentFaults([CROWDED])
     try:
         str(body, "utf-8")
     except UnicodeDecodeError:
@@ -44,6 +55,8 @@ def parse(body: bytes) -> etree._Element:
     declared = _ENCODING.match(body)
     if declared is not None and declared[1].lower() not in _UTF8:
         raise _refused("utf8", "UTF-8")
+    if len(body) > _SPARE_BYTES and _LONG_NAMESPACE(body) is not None:
+        raise _refused("xml", "XML 1.0")
     if b"<!DOCTYPE" in body and body.startswith(b"<!DOCTYPE", _PROLOG.match(body).end()):  # type: ignore[union-attr]
         raise _refused("doctype", "XML without DOCTYPE")
     if b"\r" in body:  # line ends as XML 1.0 reads them (2.11); left to the parser, it would drop blanks before them

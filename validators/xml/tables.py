@@ -6,6 +6,7 @@ Arrays are repeated elements. The envelope differs from its JSON in names and in
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from validators.manifest import Manifest
@@ -31,6 +32,7 @@ class Class:
     namespace: str
     order: list["Slot"] = field(default_factory=list)
     by_tag: dict[str, "Slot"] = field(default_factory=dict)
+    by_element: dict[str, "Slot"] = field(default_factory=dict)
     open: bool = False
     lists: frozenset[str] = frozenset()
     writable: bool = True
@@ -41,6 +43,12 @@ class Class:
     def add(self, slot: "Slot") -> None:
         self.order.append(slot)
         self.by_tag[f"{{{slot.namespace}}}{slot.element}"] = slot
+        self.by_element[slot.element] = slot
+
+    @cached_property
+    def allowed(self) -> str:
+        """The elements it takes, for people; asked for once all are added."""
+        return ", ".join(self.by_element)
 
 
 @dataclass(eq=False)
