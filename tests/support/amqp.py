@@ -86,15 +86,27 @@ class Amqp:
         self, exchange: str, key: str, payload: bytes, properties: Properties, *, mandatory: bool = False
     ) -> int:
         """Writes a publish and returns its number; `confirm` waits for what became of it."""
+        raw = header.ContentHeader(0, 0, properties).marshal()[12:]
+        return self.publish_raw(exchange, key, payload, raw, mandatory=mandatory)
+
+    def publish_raw(
+        self, exchange: str, key: str, payload: bytes, properties: bytes, *, mandatory: bool = False
+    ) -> int:
+        """As `publish`, with a property list of any bytes (flags first)."""
         number = self._next_publish
         self._next_publish += 1
         self._open_publishes.add(number)
         method = commands.Basic.Publish(exchange=exchange, routing_key=key, mandatory=mandatory)
-        frames = [method, header.ContentHeader(0, len(payload), properties)]
+        head = struct.pack(">HHQ", 60, 0, len(payload)) + properties
+        frames = [frame.marshal(method, self._channel), _HEADER.pack(2, self._channel, len(head)) + head + b"\xce"]
         room = FRAME_BYTES - 8
-        frames += [body.ContentBody(payload[at : at + room]) for at in range(0, len(payload), room)]
-        self._send(b"".join(frame.marshal(each, self._channel) for each in frames))
+        parts = (body.ContentBody(payload[at : at + room]) for at in range(0, len(payload), room))
+        self._send(b"".join([*frames, *(frame.marshal(part, self._channel) for part in parts)]))
         return number
+
+    def send_bytes(self, data: bytes) -> None:
+        """Anything at all."""
+        self._send(data)
 
     def confirm(self, patience_seconds: float = PATIENCE_SECONDS) -> bool:
         """Waits until every publish is answered; false when the broker did not store one since the last call."""
