@@ -72,7 +72,7 @@ def test_each_hostile_input_is_answered_or_refused_by_the_broker(hub: Hub, scale
 def test_each_bomb_is_answered(hub: Hub, scale: Scale) -> None:
     sender, recipient = hub.party(A2), hub.party(A)
     before, stored = workers(hub), 0
-    every = scale(4, 1)
+    every = scale(8, 1)
     chosen = islice(bombs(sender.id, recipient.id, hub.pack, Room(MIB - 1, MAX_VALUES)), None, None, every)
     for bomb in chosen:
         sender.send(bomb.body, key=sender.key("message"), content_type=f"application/{bomb.form}")
