@@ -1,5 +1,6 @@
 """A private cluster's life: killed in every way, it comes back with its data; down ends it and nothing else."""
 
+import fcntl
 import os
 import signal
 import socket
@@ -142,6 +143,9 @@ def test_a_temporary_cluster_whose_maker_was_killed_is_cleared_away(tmp_path: Pa
             time.sleep(0.01)
         maker.kill()
     orphan = LocalCluster.open(tmp_path, left[0].parents[1].name)
+    with (orphan.folder / "owner").open("r+") as owner:
+        # A child that was just being started still has the maker's mark of life, until it is another program.
+        fcntl.flock(owner, fcntl.LOCK_EX)
     assert orphan.pids()
     with temporary_cluster(tmp_path, "test") as mine:
         assert orphan.pids() == []
