@@ -17,15 +17,14 @@ from deploy.local import processes
 from deploy.local.failure import LocalClusterError
 from deploy.local.files import install
 from deploy.local.layout import Layout
-from deploy.local.ports import Ports, taken
+from deploy.local.ports import Ports
 from deploy.local.processes import Process
+from deploy.local.service import Service, wait_free
 
 HAPROXY: Final = "haproxy"
 CONFIGURATION: Final = Path(__file__).parents[1] / HAPROXY / "haproxy.cfg"
 SERVING_SECONDS: Final = 30.0
 """A node that came back is in after three good checks, six seconds."""
-STOP_SECONDS: Final = 10.0
-PORTS_SECONDS: Final = 5.0
 
 
 def haproxy() -> str:
@@ -37,18 +36,19 @@ def haproxy() -> str:
     return found
 
 
-class Balancer:
+class Balancer(Service):
     """The balancer of a cluster, all its state under `folder`. Methods block and raise LocalClusterError."""
 
     name: Final = HAPROXY
+    stop_seconds = 10.0
 
     def __init__(self, layout: Layout, ports: Ports, folder: Path, tag: str, enter: Sequence[str]) -> None:
+        super().__init__(tag)
         self.address = layout.balancer
         self.admin_address = layout.admin
         self.folder = folder
         self._layout = layout
         self._ports = ports
-        self._tag = tag
         self._enter = enter
 
     def install(self) -> bool:
@@ -97,26 +97,11 @@ class Balancer:
         rows = csv.DictReader(table.removeprefix("# ").splitlines())
         return {f"{row['pxname']}/{row['svname']}": row["status"] for row in rows if row["svname"].startswith("node")}
 
-    def stop(self) -> None:
-        """Ends it, and every connection through it."""
-        found = self.processes()
-        self.sigcont()
-        self.signal(signal.SIGTERM)
-        if not processes.wait_gone(found, self._tag, STOP_SECONDS):
-            self.kill9()
-
     def kill9(self) -> None:
         """`kill -9`; back when it is gone."""
         found = self.processes()
         self.signal(signal.SIGKILL)
-        processes.wait_gone(found, self._tag, STOP_SECONDS)
-
-    def sigstop(self) -> None:
-        """Freezes it: the kernel accepts connections for it, and nothing passes."""
-        self.signal(signal.SIGSTOP)
-
-    def sigcont(self) -> None:
-        self.signal(signal.SIGCONT)
+        processes.wait_gone(found, self._tag, self.stop_seconds)
 
     def signal(self, number: signal.Signals) -> None:
         for found in self.processes():
@@ -133,13 +118,7 @@ class Balancer:
         return self.folder / "haproxy.log"
 
     def _start(self) -> None:
-        # A balancer killed this moment still holds its ports while the kernel takes it down.
-        deadline = time.monotonic() + PORTS_SECONDS
-        for address, port in ((self.address, self._ports.amqp), (self.admin_address, self._ports.management)):
-            while taken(address, port):
-                if time.monotonic() > deadline:
-                    raise LocalClusterError(f"port {port} of {address} is in use by another program")
-                time.sleep(processes.POLL_SECONDS)
+        wait_free(((self.address, self._ports.amqp), (self.admin_address, self._ports.management)))
         command = [*self._enter, haproxy(), "-db", "-f", str(self.folder / "haproxy.cfg")]
         processes.spawn(command, self._environment(), folder=self.folder, log=self._log)
 

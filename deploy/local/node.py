@@ -24,21 +24,22 @@ from deploy.local.files import install
 from deploy.local.ports import Ports, taken
 from deploy.local.processes import Process
 from deploy.local.secrets_store import ADMIN, ROUTER, SecretsStore
+from deploy.local.service import Service, wait_free
 
 BOOT_SECONDS: Final = 90.0
 """Far above the usual five seconds: a loaded machine, a long write-ahead log."""
-STOP_SECONDS: Final = 30.0
-PORTS_SECONDS: Final = 5.0
 TOOL_SECONDS: Final = 120.0
 """Above the minute that rabbitmq-upgrade waits for queues to move their leaders."""
 
 
-class Node:
+class Node(Service):
     """A RabbitMQ node on one address, all its state under `folder`. Methods block.
 
     `names`: address -> full name of every node of its cluster. `enter`: words before each command that put it into the
     node's network namespace; none when it has none.
     """
+
+    stop_seconds = 30.0
 
     def __init__(
         self,
@@ -51,12 +52,12 @@ class Node:
         secrets: SecretsStore,
         enter: Sequence[str],
     ) -> None:
+        super().__init__(tag)
         self.name = names[address]
         self.short_name = self.name.partition("@")[0]
         self.address = address
         self.folder = folder
         self.ports = ports
-        self._tag = tag
         self._secrets = secrets
         self._cluster = list(names.values())
         self._enter = enter
@@ -151,14 +152,6 @@ class Node:
     def _registered(self) -> bool:
         return self.short_name in (registered_names(self.address, self.ports.epmd) or ())
 
-    def stop(self) -> None:
-        """Ends the node properly; by force when it does not in time."""
-        found = self.processes()
-        self.sigcont()
-        self.signal(signal.SIGTERM)
-        if not processes.wait_gone(found, self._tag, STOP_SECONDS):
-            self.kill9()
-
     def kill9(self) -> None:
         """`kill -9` of the Erlang machine; back when all its helpers are gone too."""
         self.signal(signal.SIGKILL)
@@ -167,19 +160,12 @@ class Node:
             return
         for left in (found := self.processes()):
             processes.send(left, self._tag, signal.SIGKILL)
-        processes.wait_gone(found, self._tag, STOP_SECONDS)
+        processes.wait_gone(found, self._tag, self.stop_seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """Signals the Erlang machine; nothing happens when the node is down."""
         for machine in self.processes()[:1]:
             processes.send(machine, self._tag, number)
-
-    def sigstop(self) -> None:
-        """Freezes the node: its sockets stay open and nothing answers."""
-        self.signal(signal.SIGSTOP)
-
-    def sigcont(self) -> None:
-        self.signal(signal.SIGCONT)
 
     def tool(self, tool: str, *arguments: str) -> str:
         """The output of rabbitmqctl or one of its kind. Raises LocalClusterError with the tool's complaint."""
@@ -207,13 +193,7 @@ class Node:
             shutil.rmtree(data, ignore_errors=True)
         data.mkdir(exist_ok=True)
         self.drained_mark.unlink(missing_ok=True)
-        # A node killed this moment still holds its ports while the kernel takes it down.
-        deadline = time.monotonic() + PORTS_SECONDS
-        for port in self.ports.of_node:
-            while taken(self.address, port):
-                if time.monotonic() > deadline:
-                    raise LocalClusterError(f"port {port} of {self.address} is in use by another program")
-                time.sleep(processes.POLL_SECONDS)
+        wait_free((self.address, port) for port in self.ports.of_node)
         environment = {**self._environment, processes.ROLE: self.name}
         log = self.folder / "log" / "console.log"
         command = [*self._enter, *broker_command("rabbitmq-server")]
